@@ -1,0 +1,61 @@
+/** The C face of abi.ts; native/build.mjs writes it to native/sandbox/build/abi.h before it compiles. */
+import * as abi from "./abi.js";
+import { FRAME_REASONS } from "./reasons.js";
+
+function structs(spec: abi.StructSpec, seen: Map<string, string>): void {
+  for (const [, type] of spec.fields) if (typeof type !== "string") structs(type, seen);
+  if (seen.has(spec.name)) return;
+  const layout = abi.layoutOf(spec);
+  const members = spec.fields.map(([name, type, length]) => {
+    const cType =
+      typeof type === "string" ? (type === "u32" ? "uint32_t" : "uint64_t") : `struct ${type.name}`;
+    return `  ${cType} ${name}${length === undefined || length === 1 ? "" : `[${length}]`};`;
+  });
+  const asserts = Object.entries(layout.fields).map(
+    ([name, field]) =>
+      `_Static_assert(offsetof(struct ${spec.name}, ${name}) == ${field.offset}, "${name}");`,
+  );
+  seen.set(
+    spec.name,
+    [
+      `struct ${spec.name} {`,
+      ...members,
+      "} __attribute__((aligned(8)));",
+      `_Static_assert(sizeof(struct ${spec.name}) == ${layout.bytes}, "${spec.name}");`,
+      ...asserts,
+      "",
+    ].join("\n"),
+  );
+}
+
+const enumeration = (prefix: string, names: readonly string[]): string =>
+  `enum { ${names.map((name, i) => `${prefix}${name.toUpperCase()} = ${i}`).join(", ")}, ${prefix}COUNT = ${names.length} };`;
+
+/** The whole header, deterministic: same abi.ts, same bytes. */
+export function abiHeader(): string {
+  const seen = new Map<string, string>();
+  structs(abi.CONTROL_STRUCT, seen);
+  const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+  return [
+    "/* Generated from lib/abi.ts; do not edit. */",
+    "#ifndef SPARSEWIRE_ABI_H",
+    "#define SPARSEWIRE_ABI_H",
+    "#include <stddef.h>",
+    "#include <stdint.h>",
+    `#define SW_ABI_VERSION ${abi.ABI_VERSION}u`,
+    `#define SW_CONTROL_OFFSET ${abi.CONTROL_OFFSET}u`,
+    `#define SW_QUEUES_MAX ${abi.QUEUES_MAX}u`,
+    `#define SW_SLOTS ${abi.SLOTS}u`,
+    enumeration("SW_REASON_", FRAME_REASONS),
+    enumeration("SW_COUNTER_", abi.COUNTERS),
+    enumeration("SW_SEAL_", abi.SEAL_CAUSES),
+    enumeration("SW_FILE_", Object.keys(abi.FILE_STATUS).map(snake)),
+    enumeration("SW_DAMAGE_", abi.FILE_DAMAGE),
+    enumeration("SW_SLOT_", Object.keys(abi.SLOT_STATE)),
+    ...seen.values(),
+    "#endif",
+    "",
+  ].join("\n");
+}
+
+process.stdout.write(abiHeader());

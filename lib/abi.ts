@@ -1,0 +1,206 @@
+/**
+ * The memory layout of a capture sandbox: the one place that says where anything lies.
+ *
+ * `native/sandbox` gets the same layout as a generated C header (see abi-header.ts); the capture worker
+ * and the main thread use the offsets below. Nothing else writes an offset.
+ *
+ *   0 .. 1 MiB           the wasm module's own data and stack
+ *   CONTROL_OFFSET       struct control: configuration, live state, counters, ring table, sealed slots
+ *   heap                 packet logs, sort scratch, run arenas, address dictionary, sealed arrays (the sandbox
+ *                        lays these out itself at init, from the configured sizes; `heapBytes` is their bound)
+ *   file buffer          pcap mode: bytes of the file, as read
+ *   rings                live mode: RX, fill (TX, completion) rings of each queue, mapped MAP_FIXED
+ *   frames               live mode: the UMEM of each queue, 2 MiB-aligned in the address space
+ */
+import { FRAME_REASONS } from "./reasons.js";
+
+export const ABI_VERSION = 1;
+export const WASM_PAGE = 65536;
+export const CONTROL_OFFSET = 1 << 20;
+export const CONTROL_BYTES = 1 << 16;
+export const HEAP_OFFSET = CONTROL_OFFSET + CONTROL_BYTES;
+
+/** Most RX queues that one sandbox can serve. */
+export const QUEUES_MAX = 16;
+/** Sealed intervals that can wait for the matrix worker: two, swapped at a seal. */
+export const SLOTS = 2;
+/** log2 of packets in a sub-window: each full log is sorted and folded at once. */
+export const LOG_ENTRIES_DEFAULT = 1 << 17;
+
+/** Why an interval ended; the names go into the manifest (`sealed_by`). */
+export const SEAL_CAUSES = ["none", "clock", "packets", "budget", "stop", "end"] as const;
+export type SealCause = (typeof SEAL_CAUSES)[number];
+
+/** What `file_feed` stopped for (control.file_status). */
+export const FILE_STATUS = { needMore: 0, window: 1, budget: 2, damaged: 3, done: 4 } as const;
+
+/** State of a sealed slot (control.slots[i].state); written with Atomics on both sides. */
+export const SLOT_STATE = { free: 0, sealing: 1, ready: 2 } as const;
+
+/** Counters (u64, cumulative since init, published at the end of each breath); one per frame reason first. */
+export const COUNTERS = [
+  ...FRAME_REASONS.map((reason) => `frames_${reason}` as const),
+  "frames", // every frame offered to the sandbox
+  "frame_bytes", // wire bytes of every frame offered
+  "packets", // frames counted into a matrix
+  "packet_bytes", // their wire bytes
+  "late", // file mode: older than the current window
+  "multi_buffer", // frames that came in several descriptors
+  "bad_descriptors", // descriptors outside the UMEM: never read, counted, given back
+  "v6_collisions", // second address with the same 60-bit hash within an interval
+  "breaths",
+  "empty_breaths",
+  "folds", // sub-windows sorted and folded
+  "merges",
+  "early_seals",
+] as const;
+export type CounterName = (typeof COUNTERS)[number];
+export const COUNTER_INDEX = Object.fromEntries(COUNTERS.map((name, i) => [name, i])) as Record<
+  CounterName,
+  number
+>;
+
+type FieldType = "u32" | "u64";
+export type FieldSpec = readonly [name: string, type: FieldType, length?: number];
+export type StructSpec = { readonly name: string; readonly fields: readonly (FieldSpec | StructField)[] };
+type StructField = readonly [name: string, struct: StructSpec, length: number];
+
+/** One producer/consumer ring, as byte offsets inside the linear memory. */
+const ringFields = (ring: string): FieldSpec[] => [
+  [`${ring}_producer`, "u32"],
+  [`${ring}_consumer`, "u32"],
+  [`${ring}_flags`, "u32"],
+  [`${ring}_descriptors`, "u32"],
+  [`${ring}_size`, "u32"],
+];
+
+/** One RX queue: its rings and the UMEM region its descriptors point into. */
+export const QUEUE_STRUCT: StructSpec = {
+  name: "queue",
+  fields: [
+    ...ringFields("rx"),
+    ...ringFields("fill"),
+    ["umem_offset", "u32"],
+    ["umem_bytes", "u32"],
+    ["chunk_bytes", "u32"],
+    ["headroom", "u32"],
+    ["link_type", "u32"], // LINKTYPE_ of the frames: 1 = Ethernet
+    ["active", "u32"],
+    ["frames", "u64"], // frames taken from this queue
+  ],
+};
+
+/** One sealed matrix pair (packets and bytes share the pattern): offsets of HyperCSR arrays. */
+const MATRIX_STRUCT: StructSpec = {
+  name: "matrix",
+  fields: [
+    ["nvec", "u32"],
+    ["nvals", "u32"],
+    ["ap", "u32"], // u64[nvec + 1]
+    ["ah", "u32"], // u64[nvec]
+    ["aj", "u32"], // u64[nvals]
+    ["packets", "u32"], // u32[nvals]
+    ["bytes", "u32"], // u64[nvals]
+    ["reserved", "u32"],
+  ],
+};
+
+export const SLOT_STRUCT: StructSpec = {
+  name: "slot",
+  fields: [
+    ["state", "u32"],
+    ["cause", "u32"],
+    ["epoch", "u64"], // number of this seal, from 0
+    ["start_ns", "u64"], // file mode: start and end of the window, ns since 1970 UTC
+    ["end_ns", "u64"],
+    ["first_ns", "u64"], // file mode: earliest and latest timestamp seen in it
+    ["last_ns", "u64"],
+    ["v4", MATRIX_STRUCT, 1],
+    ["v6", MATRIX_STRUCT, 1],
+    ["dict", "u32"], // links6.dict bytes: {u64 index; u8 address[16]} sorted by index
+    ["dict_count", "u32"],
+    ["counters", "u64", COUNTERS.length], // this interval's share of each counter
+  ],
+};
+
+export const CONTROL_STRUCT: StructSpec = {
+  name: "control",
+  fields: [
+    // --- configuration, written by the host before init()
+    ["abi_version", "u32"],
+    ["memory_pages", "u32"], // size of the linear memory in 64 KiB pages
+    ["heap_offset", "u32"],
+    ["heap_bytes", "u32"],
+    ["log_entries", "u32"], // power of two
+    ["link_budget", "u32"], // links (per address family) an interval may hold before it is sealed early
+    ["address_budget", "u32"], // distinct IPv6 addresses, likewise
+    ["queue_count", "u32"],
+    ["file_buffer", "u32"],
+    ["file_buffer_bytes", "u32"],
+    ["window_packets", "u64"], // 0: no packet-count window
+    ["window_ns", "u64"], // file mode: length of a time window; 0: none
+    ["hash_key", "u64", 2], // SipHash-2-4 key of the IPv6 index: sensors whose matrices are to be summed share it
+    ["table_key", "u64"], // random per process: slots of the address dictionary, so that nobody can aim at them
+    // --- live state, written by the sandbox
+    ["seal_needed", "u32"], // a SEAL_CAUSES index: breathe() takes nothing more until seal_begin()
+    ["file_status", "u32"], // FILE_STATUS
+    ["file_damage", "u32"], // FILE_DAMAGE index when damaged
+    ["active_slot", "u32"],
+    ["file_offset", "u64"], // bytes of the (decompressed) file consumed
+    ["file_records", "u64"],
+    ["interval_packets", "u64"], // packets in the open interval
+    ["interval_links", "u64"], // upper bound of links held by the open interval
+    ["counters", "u64", COUNTERS.length],
+    ["batch_histogram", "u64", 16], // breaths by log2(frames taken)
+    // --- written by host threads with Atomics, read by the worker's loop
+    ["stop_request", "u32"],
+    ["heartbeat", "u32"],
+    ["wakeups", "u64"],
+    ["queues", QUEUE_STRUCT, QUEUES_MAX],
+    ["slots", SLOT_STRUCT, SLOTS],
+  ],
+};
+
+/** Damage kinds of capture files (control.file_damage). */
+export const FILE_DAMAGE = [
+  "none",
+  "not_a_capture",
+  "cut_in_header",
+  "cut_in_record",
+  "bad_record_length",
+  "bad_block_length",
+  "bad_interface",
+  "unsupported_version",
+] as const;
+
+export interface FieldLayout {
+  offset: number;
+  type: FieldType | StructLayout;
+  length: number;
+}
+export interface StructLayout {
+  name: string;
+  bytes: number;
+  fields: Record<string, FieldLayout>;
+}
+
+/** Natural alignment, structs aligned to 8 and padded to a multiple of 8: what clang does for wasm32 and x86-64. */
+export function layoutOf(spec: StructSpec): StructLayout {
+  let offset = 0;
+  const fields: Record<string, FieldLayout> = {};
+  for (const [name, type, length] of spec.fields) {
+    const inner = typeof type === "string" ? type : layoutOf(type);
+    const size = typeof inner === "string" ? (inner === "u32" ? 4 : 8) : inner.bytes;
+    const align = inner === "u32" ? 4 : 8;
+    offset = Math.ceil(offset / align) * align;
+    fields[name] = { offset, type: inner, length: length ?? 1 };
+    offset += size * (length ?? 1);
+  }
+  return { name: spec.name, bytes: Math.ceil(offset / 8) * 8, fields };
+}
+
+export const CONTROL = layoutOf(CONTROL_STRUCT);
+export const SLOT = layoutOf(SLOT_STRUCT);
+export const QUEUE = layoutOf(QUEUE_STRUCT);
+export const MATRIX = layoutOf(MATRIX_STRUCT);
+if (CONTROL.bytes > CONTROL_BYTES) throw new Error("control block outgrew CONTROL_BYTES");

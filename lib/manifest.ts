@@ -1,0 +1,74 @@
+/** manifest.json: what one sealed interval says of itself. The first member of every archive. */
+import { z } from "zod";
+import { SEAL_CAUSES } from "./abi.js";
+import { DROP_CAUSES, FRAME_REASONS } from "./reasons.js";
+
+export const ARCHIVE_FORMAT = "sparsewire-interval/1";
+
+const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+/** ns since 1970 UTC. A JSON integer on disk (larger than 2^53: see parseManifest), a bigint here. */
+const nanoseconds = z.union([
+  z.bigint(),
+  z
+    .string()
+    .regex(/^\d{1,20}$/)
+    .transform(BigInt),
+  count.transform(BigInt),
+]);
+/** Names that become file names and URL segments. */
+export const sensorName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "1 to 63 of A-Z a-z 0-9 . _ -");
+export const runId = z.string().regex(/^[0-9a-f]{16}$/, "16 hexadecimal digits");
+
+const named = <T extends readonly string[]>(names: T) =>
+  z.record(z.enum(names as unknown as [string, ...string[]]), count).transform((given) => {
+    return Object.fromEntries(names.map((name) => [name, given[name] ?? 0])) as Record<T[number], number>;
+  });
+
+export const manifestSchema = z.object({
+  format: z.literal(ARCHIVE_FORMAT),
+  software: z.string().max(100),
+  sensor: sensorName,
+  /** Random per start of a sensor; with sequence the identity of an interval. */
+  run: runId,
+  sequence: count,
+  /** Interface or file the frames came from. */
+  interface: z.string().max(4096),
+  mode: z.enum(["mirror", "host", "inline", "pcap", "rollup", "sum"]),
+  /** What the kernel really gave: attach mode of the XDP program, bind mode of the sockets; null for files and sums. */
+  effective: z
+    .object({ attach: z.enum(["native", "generic"]), bind: z.enum(["copy", "zerocopy"]), queues: count })
+    .nullable(),
+  start: nanoseconds,
+  end: nanoseconds,
+  sealed_by: z.enum(SEAL_CAUSES as unknown as ["none", ...typeof SEAL_CAUSES]),
+  /** Frames the sandbox was offered = sum over reasons. */
+  frames: count,
+  packets: count,
+  bytes: count,
+  reasons: named(FRAME_REASONS),
+  /** Packets offered to the interface that this interval does not contain, by cause. */
+  drops: named(DROP_CAUSES),
+  late: count,
+  /** 1 = every packet; 0.25 = one in four. */
+  sampling: z.number().positive().max(1),
+  anonymization: z.object({ scheme: z.string().max(64), key_id: z.string().max(128).nullable() }),
+  /** big: 10.0.0.1 is index 0x0A000001. little: the raw s_addr of the Graph Challenge. */
+  byte_order: z.enum(["big", "little"]),
+  ipv6: z
+    .object({ hash: z.string().max(64), key_id: z.string().max(128), addresses: count, collisions: count })
+    .nullable(),
+  /** Intervals summed in here (1 for a sealed interval); of sums and roll-ups, which ones. */
+  intervals: count,
+  parts: z
+    .array(z.object({ sensor: sensorName, run: runId, ranges: z.array(z.tuple([count, count])) }))
+    .optional(),
+  members: z.array(
+    z.object({ name: z.string().max(100), size: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  ),
+});
+
+export type Manifest = z.output<typeof manifestSchema>;
+/** A manifest before its members are known. */
+export type ManifestHead = Omit<Manifest, "members" | "format">;

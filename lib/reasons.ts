@@ -1,0 +1,50 @@
+/**
+ * Every frame the sandbox is offered ends under exactly one of these names, so that
+ * frames = sum over reasons, always. The first two are counted into the matrices.
+ * The order is the ABI's (indices into the counter block): append only.
+ */
+export const FRAME_REASONS = [
+  "ipv4",
+  "ipv6",
+  "arp",
+  "other_ethertype",
+  "llc",
+  "mpls_other",
+  "pppoe_other",
+  "truncated",
+  "malformed_ip",
+  "other_link_type",
+] as const;
+export type FrameReason = (typeof FRAME_REASONS)[number];
+
+/** What each reason means, for --help, metrics help texts and the documentation. */
+export const FRAME_REASON_HELP: Record<FrameReason, string> = {
+  ipv4: "outermost header is IPv4; counted",
+  ipv6: "outermost header is IPv6; counted",
+  arp: "ARP or RARP",
+  other_ethertype: "an EtherType (or SLL/NULL protocol) that is neither IP nor one of the tags",
+  llc: "802.3 LLC without SNAP-encapsulated IP (STP, IS-IS, IPX, XID ...)",
+  mpls_other: "an MPLS label stack that does not carry IP",
+  pppoe_other: "PPPoE discovery, or a PPP protocol that is not IP",
+  truncated: "too few captured bytes to reach both addresses",
+  malformed_ip: "an IP header whose version or header length contradicts its encapsulation",
+  other_link_type: "a link type of a capture file that is not supported",
+};
+
+/**
+ * Why packets can be missing from an interval that was offered them, by cause. frames sent = frames
+ * counted + sum of these. The first six are the fields of the kernel's XDP_STATISTICS.
+ */
+export const DROP_CAUSES = [
+  "rx_dropped",
+  "rx_invalid_descs",
+  "tx_invalid_descs",
+  "rx_ring_full",
+  "rx_fill_ring_empty_descs",
+  "tx_ring_empty_descs",
+  "interface_missed",
+  "interface_dropped",
+  "ring_buffer",
+  "shed",
+] as const;
+export type DropCause = (typeof DROP_CAUSES)[number];
