@@ -1,0 +1,196 @@
+#!/usr/bin/env node
+/**
+ * Builds everything that is built, from the sources in the tree, with one pinned toolchain (clang-16, lld-16):
+ * TypeScript, the sandbox's C header and wasm, graphblas wasm, the BPF object, the addon, the bench tools.
+ *
+ * Each step is skipped while the hash of its inputs is the one it was last built from.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const CLANG = process.env.CLANG ?? "clang-16";
+const SKIP = new Set(["node_modules", "dist", "build", ".git"]);
+
+function filesBelow(path, found = []) {
+  const full = join(root, path);
+  for (const entry of readdirSync(full, { withFileTypes: true })) {
+    const child = join(path, entry.name);
+    if (entry.isDirectory()) {
+      if (!SKIP.has(entry.name)) filesBelow(child, found);
+    } else found.push(child);
+  }
+  return found;
+}
+
+/** SHA-256 over names and contents of files (paths relative to the root). */
+export function hashOf(paths) {
+  const hash = createHash("sha256").update(process.version).update(process.arch);
+  for (const path of [...paths].sort())
+    hash
+      .update(path)
+      .update("\0")
+      .update(readFileSync(join(root, path)));
+  return hash.digest("hex");
+}
+
+function run(command, args, cwd = root) {
+  const done = spawnSync(command, args, { cwd, encoding: "utf8", maxBuffer: 1 << 26 });
+  if (done.error) throw new Error(`${command} could not be started (${done.error.code})`);
+  if (done.status !== 0)
+    throw new Error(`${command} ${args.join(" ")} failed:\n${done.stdout}${done.stderr}`);
+  return done.stdout;
+}
+
+/** Compilers of the multiarch world keep asm/ headers beside the general ones. */
+function multiarchInclude() {
+  return `/usr/include/${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu`;
+}
+
+function typescript() {
+  run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"]);
+}
+
+async function sandbox() {
+  const { abiHeader } = await import(pathToFileURL(join(root, "dist/lib/abi-header.js")).href);
+  mkdirSync(join(root, "native/sandbox/build"), { recursive: true });
+  writeFileSync(join(root, "native/sandbox/build/abi.h"), abiHeader());
+  const sources = readdirSync(join(root, "native/sandbox")).filter((name) => name.endsWith(".c"));
+  const product = sources.filter((name) => name !== "bench.c");
+  const flags =
+    "--target=wasm32 -O3 -std=c11 -nostdlib -ffreestanding -matomics -mbulk-memory -msimd128 -Wall -Werror".split(
+      " ",
+    );
+  const link = [
+    "--no-entry",
+    "--import-memory",
+    "--shared-memory",
+    "--max-memory=4294967296",
+    "--stack-first",
+    "-z,stack-size=65536",
+  ];
+  const compile = (list, output) =>
+    run(
+      CLANG,
+      [...flags, ...list, "-o", `build/${output}`, ...link.map((flag) => `-Wl,${flag}`)],
+      join(root, "native/sandbox"),
+    );
+  compile(product, "capture.wasm");
+  if (sources.includes("bench.c")) compile(sources, "bench.wasm");
+}
+
+function bpf() {
+  mkdirSync(join(root, "bpf/build"), { recursive: true });
+  for (const name of readdirSync(join(root, "bpf")).filter((file) => file.endsWith(".bpf.c"))) {
+    const flags = [
+      "-O2",
+      "-g",
+      "-target",
+      "bpf",
+      "-mcpu=v3",
+      "-Wall",
+      "-Werror",
+      "-idirafter",
+      multiarchInclude(),
+    ];
+    run(CLANG, [...flags, "-c", name, "-o", `build/${name.replace(/\.c$/, ".o")}`], join(root, "bpf"));
+  }
+}
+
+function graphblas() {
+  run(process.execPath, ["native/graphblas-wasm/build.mjs"]);
+}
+
+/** Node's own headers, when they lie beside the binary; else node-gyp fetches them. */
+function headers() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, "include/node/node_api.h")) ? [`--nodedir=${prefix}`] : [];
+}
+
+function addon() {
+  const gyp = join(root, "node_modules/node-gyp/bin/node-gyp.js");
+  run(
+    process.execPath,
+    [gyp, "rebuild", "--silent", "--jobs=max", ...headers()],
+    join(root, "native/xdp-node"),
+  );
+}
+
+async function tools() {
+  const path = join(root, "bench/build.mjs");
+  if (existsSync(path)) await (await import(pathToFileURL(path).href)).buildBenchTools();
+}
+
+const isC = (path) => /\.(c|cc|h|gyp|mjs)$/.test(path);
+const STEPS = [
+  {
+    name: "TypeScript",
+    make: typescript,
+    inputs: () =>
+      ["daemon", "lib", "test", "bench", "native"]
+        .flatMap((dir) => filesBelow(dir))
+        .filter((path) => /\.ts$|tsconfig.*json$/.test(path))
+        .concat("tsconfig.json", "tsconfig.base.json", "package-lock.json"),
+    output: "dist/lib/abi.js",
+  },
+  {
+    name: "sandbox",
+    make: sandbox,
+    inputs: () =>
+      filesBelow("native/sandbox")
+        .filter(isC)
+        .concat("lib/abi.ts", "lib/abi-header.ts", "lib/reasons.ts", "native/build.mjs"),
+    output: "native/sandbox/build/capture.wasm",
+  },
+  {
+    name: "BPF",
+    make: bpf,
+    inputs: () => filesBelow("bpf").concat("native/build.mjs"),
+    output: "bpf/build/redirect.bpf.o",
+  },
+  {
+    name: "graphblas-wasm",
+    make: graphblas,
+    inputs: () =>
+      filesBelow("native/graphblas-wasm").filter(isC).concat("native/sandbox/radix.h", "package-lock.json"),
+    output: "native/graphblas-wasm/build/graphblas.wasm",
+  },
+  {
+    name: "xdp-node",
+    make: addon,
+    inputs: () => filesBelow("native/xdp-node").filter(isC).concat("package-lock.json"),
+    output: "native/xdp-node/build/Release/xdp_node.node",
+  },
+];
+
+/**
+ * Runs the steps whose inputs changed. `tools`: also the benchmark's and the live tests' C programs.
+ * Throws an Error with the compiler's output when a step fails.
+ */
+export async function build({
+  tools: withTools = false,
+  say = (text) => process.stderr.write(`build: ${text}\n`),
+} = {}) {
+  const stamps = join(root, "node_modules", ".sparsewire");
+  mkdirSync(stamps, { recursive: true });
+  for (const step of STEPS) {
+    const stamp = join(stamps, step.name);
+    const wanted = hashOf(step.inputs().filter((path) => existsSync(join(root, path))));
+    if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && existsSync(join(root, step.output)))
+      continue;
+    say(`building ${step.name}`);
+    await step.make();
+    writeFileSync(stamp, wanted);
+  }
+  if (withTools) await tools();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  build({ tools: process.argv.includes("--tools") }).catch((error) => {
+    process.stderr.write(`build: ${error.message}\n`);
+    process.exit(1);
+  });
+}

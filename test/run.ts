@@ -1,0 +1,79 @@
+/**
+ * Runs every test of the repository with Node's own runner: first those that need no machine (in parallel), then
+ * the live ones (*.live.test.js: namespaces, sockets, real crashes) one after the other. `node dist/test/run.js
+ * [PATTERN]...` runs the files whose path contains a pattern.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const FOLDERS = ["dist/test", "native/xdp-node/dist/test", "native/graphblas-wasm/dist/test"];
+
+function testFiles(): string[] {
+  const patterns = process.argv.slice(2);
+  return FOLDERS.filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
+        join(folder, name),
+      ),
+    )
+    .filter(
+      (path) =>
+        path.endsWith(".test.js") &&
+        existsSync(join(root, path.replace("dist/", "").replace(/\.js$/, ".ts"))),
+    )
+    .filter((path) => patterns.length === 0 || patterns.some((pattern) => path.includes(pattern)))
+    .sort();
+}
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+function runFiles(files: string[], concurrency: number): Tally {
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
+  const args = [
+    "--test",
+    `--test-concurrency=${concurrency}`,
+    "--test-timeout=600000",
+    "--test-reporter=spec",
+  ];
+  args.push("--test-reporter-destination=stdout", ...files);
+  const done = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    maxBuffer: 1 << 28,
+  });
+  process.stdout.write(done.stdout);
+  const count = (label: string): number =>
+    Number(new RegExp(`^ℹ ${label} (\\d+)$`, "m").exec(done.stdout)?.[1] ?? 0);
+  const failed = count("fail") + count("cancelled");
+  return {
+    passed: count("pass"),
+    failed: failed === 0 && done.status !== 0 ? 1 : failed,
+    skipped: count("skipped"),
+  };
+}
+
+const files = testFiles();
+const live = files.filter((path) => path.endsWith(".live.test.js"));
+const tallies = [
+  runFiles(
+    files.filter((path) => !live.includes(path)),
+    availableParallelism(),
+  ),
+  runFiles(live, 1),
+];
+const total = tallies.reduce((sum, tally) => ({
+  passed: sum.passed + tally.passed,
+  failed: sum.failed + tally.failed,
+  skipped: sum.skipped + tally.skipped,
+}));
+process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
