@@ -31,20 +31,28 @@ export const FRAME_REASON_HELP: Record<FrameReason, string> = {
   other_link_type: "a link type of a capture file that is not supported",
 };
 
-/**
- * Why packets can be missing from an interval that was offered them, by cause. frames sent = frames
- * counted + sum of these. The first six are the fields of the kernel's XDP_STATISTICS.
- */
-export const DROP_CAUSES = [
+/** The fields of the kernel's XDP_STATISTICS, in its order. */
+export const XDP_STATISTICS = [
   "rx_dropped",
   "rx_invalid_descs",
   "tx_invalid_descs",
   "rx_ring_full",
   "rx_fill_ring_empty_descs",
   "tx_ring_empty_descs",
-  "interface_missed",
-  "interface_dropped",
-  "ring_buffer",
-  "shed",
+] as const;
+
+/**
+ * Why packets that were offered are missing from an interval, by cause. The causes exclude one another, so that
+ * frames sent = frames counted + their sum. rx_fill_ring_empty_descs is not among them because the kernel counts
+ * the same frame under rx_dropped as well; the interface's own counters are taken less what AF_XDP already
+ * reports, because some drivers count a failed redirect in both places.
+ */
+export const DROP_CAUSES = [
+  "rx_dropped", // AF_XDP: no free frame in the fill ring, or a frame longer than a chunk
+  "rx_ring_full", // AF_XDP: the RX ring had no room
+  "interface_missed", // the NIC had no buffer (rx_missed_errors, rx_over_errors, rx_fifo_errors)
+  "interface_dropped", // the driver dropped it before XDP could take it
+  "ring_buffer", // host mode: the BPF ring buffer was full
+  "shed", // sampled away on purpose
 ] as const;
 export type DropCause = (typeof DROP_CAUSES)[number];
