@@ -6,15 +6,17 @@ import { DROP_CAUSES, FRAME_REASONS } from "./reasons.js";
 export const ARCHIVE_FORMAT = "sparsewire-interval/1";
 
 const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
-/** ns since 1970 UTC. A JSON integer on disk (larger than 2^53: see parseManifest), a bigint here. */
-const nanoseconds = z.union([
-  z.bigint(),
-  z
-    .string()
-    .regex(/^\d{1,20}$/)
-    .transform(BigInt),
-  count.transform(BigInt),
-]);
+/** ns since 1970 UTC. A JSON integer on disk (larger than 2^53: see manifest-json.ts), a bigint here. */
+const nanoseconds = z
+  .union([
+    z.bigint(),
+    z
+      .string()
+      .regex(/^\d{1,20}$/)
+      .transform(BigInt),
+    count.transform(BigInt),
+  ])
+  .refine((ns) => ns >= 0n && ns < 1n << 64n, "not a time in ns that fits 64 bits");
 /** Names that become file names and URL segments. */
 export const sensorName = z
   .string()
@@ -22,7 +24,7 @@ export const sensorName = z
 export const runId = z.string().regex(/^[0-9a-f]{16}$/, "16 hexadecimal digits");
 
 const named = <T extends readonly string[]>(names: T) =>
-  z.record(z.enum(names as unknown as [string, ...string[]]), count).transform((given) => {
+  z.partialRecord(z.enum(names as unknown as [string, ...string[]]), count).transform((given) => {
     return Object.fromEntries(names.map((name) => [name, given[name] ?? 0])) as Record<T[number], number>;
   });
 
