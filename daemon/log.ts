@@ -1,0 +1,78 @@
+/** The log of both daemons: pino, JSON lines on stderr for machines, pretty lines on a terminal. */
+import { type Logger, pino, stdTimeFunctions } from "pino";
+import pretty from "pino-pretty";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type { Logger } from "pino";
+
+export interface LogOptions {
+  level?: LogLevel;
+  /** auto: pretty when stderr is a terminal, JSON otherwise (systemd, containers, pipes). */
+  format?: "auto" | "json" | "pretty";
+  /** Fields of every line, such as {sensor: "edge-1"}. */
+  fields?: Record<string, unknown>;
+}
+
+/**
+ * Opens the log on stderr. Lines are written synchronously: the line that says why a daemon ends must
+ * not be lost with it, and daemons log seconds apart, not packets apart.
+ */
+export function openLog(options: LogOptions = {}): Logger {
+  const format = options.format ?? "auto";
+  const human = format === "pretty" || (format === "auto" && process.stderr.isTTY === true);
+  const stream = human
+    ? pretty({
+        destination: 2,
+        sync: true,
+        colorize: process.stderr.isTTY === true && !process.env.NO_COLOR,
+        translateTime: "SYS:HH:MM:ss.l",
+        ignore: "pid,hostname",
+      })
+    : pino.destination({ dest: 2, sync: true });
+  return pino(
+    {
+      level: options.level ?? "info",
+      base: options.fields ?? null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  );
+}
+
+/** Distinct keys remembered at once; when full, the oldest is forgotten (its line may then repeat early). */
+const KEYS_MAX = 1024;
+
+/**
+ * A gate for lines that an outside party can provoke without end: `once(key, ms)` is true at most once
+ * per `perMs` milliseconds and key. `suppressed(key)` is how many were held back since the last true.
+ *
+ *     if (limit.once(`${peer} ${cause}`, 60_000)) log.warn({ peer, cause }, "upload refused");
+ */
+export class LineLimit {
+  readonly #seen = new Map<string, { since: number; held: number; heldBefore: number }>();
+  readonly #now: () => number;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  once(key: string, perMs = 60_000): boolean {
+    const now = this.#now();
+    const entry = this.#seen.get(key);
+    if (entry !== undefined && now - entry.since < perMs) {
+      entry.held++;
+      return false;
+    }
+    this.#seen.delete(key);
+    this.#seen.set(key, { since: now, held: 0, heldBefore: entry?.held ?? 0 });
+    if (this.#seen.size > KEYS_MAX) this.#seen.delete(this.#seen.keys().next().value!);
+    return true;
+  }
+
+  /** Lines held back between the last two times `once(key)` was true. */
+  suppressed(key: string): number {
+    return this.#seen.get(key)?.heldBefore ?? 0;
+  }
+}
