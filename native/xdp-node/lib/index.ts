@@ -1,1 +1,9 @@
-export {};
+export { XdpError, type XdpErrorCode } from "./errors.js";
+export { Frames } from "./frames.js";
+export { type Channels, interfaceCounters } from "./interface.js";
+export { BpfMap, BpfMap as XskMap } from "./map.js";
+export { addressOf, type Backing, type BackingOptions, backMemory, type Memory, pageSize } from "./memory.js";
+export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
+export { type Ring, type RingSizes, type XskOptions, XskSocket, type XskStatistics } from "./socket.js";
+export { setThreadAffinity, setThreadName, threadCpuNs } from "./thread.js";
+export { Umem, type UmemRange } from "./umem.js";

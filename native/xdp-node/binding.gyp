@@ -1,0 +1,29 @@
+{
+  "targets": [
+    {
+      "target_name": "xdp_node",
+      "sources": [
+        "src/addon.cc",
+        "src/backing.cc",
+        "src/capabilities.cc",
+        "src/error.cc",
+        "src/ethtool.cc",
+        "src/link.cc",
+        "src/memory.cc",
+        "src/netlink.cc",
+        "src/probe.cc",
+        "src/program.cc",
+        "src/rings.cc",
+        "src/socket.cc",
+        "src/thread.cc",
+        "src/umem.cc"
+      ],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
+      "libraries": ["-lbpf"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "_FILE_OFFSET_BITS=64"],
+      "cflags!": ["-fno-exceptions"],
+      "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],
+      "cflags_cc": ["-std=gnu++17", "-fexceptions", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
+    }
+  ]
+}

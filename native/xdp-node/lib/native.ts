@@ -1,0 +1,119 @@
+/** What the C++ addon offers, as typed as it is: integers, bytes and file descriptors. See src/. */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+export interface RingLayout {
+  producer: number;
+  consumer: number;
+  flags: number;
+  descriptors: number;
+  size: number;
+}
+
+export interface NativeSocket {
+  readonly fd: number;
+  readonly rings: { rx: RingLayout; tx?: RingLayout; fill: RingLayout; completion: RingLayout };
+  options(): { zerocopy: boolean };
+  statistics(): Record<string, number>;
+  wakeRx(): void;
+  wakeTx(): void;
+  poll(timeoutMs: number): boolean;
+  close(): void;
+}
+
+export interface NativeSocketOptions {
+  ifindex: number;
+  queue: number;
+  rxSize: number;
+  txSize: number;
+  fillSize: number;
+  completionSize: number;
+  ringsOffset: number;
+  ringsSize: number;
+  umem: { offset: number; size: number; chunkSize: number; headroom: number };
+  sharedFd: number;
+  bindFlags: number;
+  busyPollUsecs: number;
+  busyPollBudget: number;
+  busyRetryMs: number;
+}
+
+export interface NativeMapInfo {
+  type: number;
+  keySize: number;
+  valueSize: number;
+  maxEntries: number;
+  cpus: number;
+}
+
+export interface NativeProgram {
+  readonly fd: number;
+  mapInfo(name: string): NativeMapInfo;
+  lookup(name: string, key: Uint8Array): Uint8Array | undefined;
+  update(name: string, key: Uint8Array, value: Uint8Array): void;
+  remove(name: string, key: Uint8Array): boolean;
+  close(): void;
+}
+
+export interface NativeProgramOptions {
+  program: string;
+  frags: boolean;
+  maps: [string, number][];
+  constants: [string, bigint][];
+}
+
+export interface NativeLink {
+  readonly programId: number;
+  close(): void;
+}
+
+export interface Native {
+  readonly pageSize: number;
+  Socket: new (memory: Uint8Array, options: NativeSocketOptions) => NativeSocket;
+  Program: new (object: string | Uint8Array, options: NativeProgramOptions) => NativeProgram;
+  Link: new (programFd: number, ifindex: number, generic: boolean) => NativeLink;
+  xdpAttached(ifindex: number): { native: number; generic: number; offload: number };
+  addressOf(view: Uint8Array): bigint;
+  backMemory(
+    memory: Uint8Array,
+    offset: number,
+    size: number,
+    huge: boolean,
+    memfd: boolean,
+  ): { pool: boolean; memfd: number };
+  linkInfo(ifindex: number): {
+    up: boolean;
+    running: boolean;
+    mtu: number;
+    rxQueues: number;
+    txQueues: number;
+    counters: Record<string, number>;
+  };
+  interfaceIndex(name: string): number;
+  addresses(name: string): string[];
+  ethtool(name: string): {
+    driver?: string;
+    bus?: string;
+    channels?: { rx: number; tx: number; combined: number };
+    features: Record<string, boolean>;
+  };
+  tryKernel(): { socket: number; bpf: number; xskmap: number; xdpProgram: number; memlock: number };
+  threadCpuNs(): bigint;
+  setThreadAffinity(cpu: number): void;
+  setThreadName(name: string): void;
+  dropCapabilities(keep: number[]): { threads: number };
+}
+
+const addonPath = fileURLToPath(new URL("../../build/Release/xdp_node.node", import.meta.url));
+
+function load(): Native {
+  if (!existsSync(addonPath)) {
+    throw new Error(
+      `the xdp-node addon is not built (${addonPath}): run npx node-gyp rebuild in the package`,
+    );
+  }
+  return createRequire(import.meta.url)(addonPath) as Native;
+}
+
+export const native: Native = load();

@@ -1,0 +1,18 @@
+/** Small helpers for workers and benches; each acts on the thread that calls it. */
+import { guard } from "./errors.js";
+import { native } from "./native.js";
+
+/** CPU time that the calling thread has used, in nanoseconds. */
+export function threadCpuNs(): bigint {
+  return native.threadCpuNs();
+}
+
+/** Binds the calling thread to one CPU. */
+export function setThreadAffinity(cpu: number): void {
+  guard(`bind the thread to CPU ${cpu}`, () => native.setThreadAffinity(cpu));
+}
+
+/** Names the calling thread, as top and /proc show it; 15 bytes are kept. */
+export function setThreadName(name: string): void {
+  native.setThreadName(name);
+}

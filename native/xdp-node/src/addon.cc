@@ -1,0 +1,35 @@
+#include "addon.h"
+
+namespace xdp {
+
+void Addon::CloseAll() {
+  // Close() removes its object from the set.
+  while (!open.empty()) {
+    Closable* handle = open.begin()->second;
+    open.erase(open.begin());
+    handle->Close();
+  }
+}
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto* addon = new Addon();
+  env.SetInstanceData<Addon>(addon);
+  // Hooks run before the finalizers of the environment, which come in no useful order.
+  env.AddCleanupHook([](Addon* left) { left->CloseAll(); }, addon);
+  InitBacking(env, exports);
+  InitCapabilities(env, exports);
+  InitEthtool(env, exports);
+  InitLink(env, exports);
+  InitMemory(env, exports);
+  InitNetlink(env, exports);
+  InitProbe(env, exports);
+  InitProgram(env, exports);
+  InitSocket(env, exports);
+  InitThread(env, exports);
+  return exports;
+}
+
+}  // namespace xdp
+
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return xdp::Init(env, exports); }
+NODE_API_MODULE(xdp_node, InitModule)

@@ -1,0 +1,95 @@
+// Gives a range of lent memory better pages than it came with.
+#include <napi.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/memfd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "addon.h"
+#include "error.h"
+#include "kernel.h"
+#include "memory.h"
+
+namespace xdp {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// Faults every page in, so that what is measured afterwards is what the kernel will pin.
+static void Populate(const Range& range) {
+  if (madvise(range.start, range.size, MADV_POPULATE_WRITE) == 0) return;
+  for (size_t at = 0; at < range.size; at += PageSize()) {
+    const_cast<volatile uint8_t*>(range.start)[at] = 0;
+  }
+}
+
+// A memfd of the range's size, or -1 with errno.
+static int NewMemfd(size_t size, unsigned flags) {
+  int fd = static_cast<int>(syscall(SYS_memfd_create, "xdp-node-frames", MFD_CLOEXEC | flags));
+  if (fd < 0) return -1;
+  if (ftruncate(fd, static_cast<off_t>(size)) != 0) {
+    int err = errno;
+    close(fd);
+    errno = err;
+    return -1;
+  }
+  return fd;
+}
+
+// Maps over the range; fd < 0 is anonymous memory. False with errno when there are no such pages.
+static bool MapOver(const Range& range, int fd, bool hugetlb) {
+  int flags = MAP_FIXED | (fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
+  if (hugetlb && fd < 0) flags |= MAP_HUGETLB;
+  return mmap(range.start, range.size, PROT_READ | PROT_WRITE, flags, fd, 0) != MAP_FAILED;
+}
+
+// Huge pages of the pool are reserved by mmap: it fails here, not later by a fault that nobody can catch.
+static bool BackByPool(const Range& range, bool memfd, int* fd) {
+  bool aligned = reinterpret_cast<uintptr_t>(range.start) % kHugePage == 0 && range.size % kHugePage == 0;
+  if (!aligned) return false;
+  if (memfd && (*fd = NewMemfd(range.size, MFD_HUGETLB)) < 0) return false;
+  if (MapOver(range, *fd, true)) return true;
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+  // A failed MAP_FIXED may already have taken away what was there.
+  RestorePlain(range);
+  return false;
+}
+
+// backMemory(bytes, offset, size, hugePages, memfd): {pool, memfd}: whether the huge page pool gave the
+// pages, and the descriptor (-1 without memfd).
+static Napi::Value BackMemory(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  constexpr int64_t kMost = int64_t{1} << 40;
+  Range range = CheckedRange(env, info[0], IntegerArgument(info, 1, "offset", 0, kMost),
+                             IntegerArgument(info, 2, "size", 1, kMost), PageSize(), "range");
+  if (range.size % PageSize() != 0) FailArgument(env, "the size must be a multiple of the page size");
+  bool huge = info[3].ToBoolean();
+  bool memfd = info[4].ToBoolean();
+  int fd = -1;
+  bool pool = huge && BackByPool(range, memfd, &fd);
+  if (!pool) {
+    if (memfd && (fd = NewMemfd(range.size, 0)) < 0) Fail(env, "back", "memfd_create", errno);
+    if (!MapOver(range, fd, false)) {
+      int err = errno;
+      if (fd >= 0) close(fd);
+      RestorePlain(range);
+      Fail(env, "back", "mmap", err);
+    }
+    if (huge) madvise(range.start, range.size, MADV_HUGEPAGE);
+  }
+  Populate(range);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("pool", Napi::Boolean::New(env, pool));
+  result.Set("memfd", fd);
+  return result;
+}
+
+void InitBacking(Napi::Env env, Napi::Object exports) {
+  exports.Set("backMemory", Napi::Function::New(env, BackMemory, "backMemory"));
+}
+
+}  // namespace xdp

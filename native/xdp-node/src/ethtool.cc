@@ -1,0 +1,114 @@
+// What a driver says of itself: name, channels, offload features.
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <napi.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "addon.h"
+#include "error.h"
+
+namespace xdp {
+
+namespace {
+
+// Strings the kernel could not need; a driver that claims more is cut here.
+constexpr uint32_t kFeaturesMax = 1024;
+
+class Ethtool {
+ public:
+  Ethtool(Napi::Env env, const std::string& name) : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    if (fd_ < 0) Fail(env, "query", "socket", errno);
+    std::memset(&request_, 0, sizeof request_);
+    std::strncpy(request_.ifr_name, name.c_str(), IFNAMSIZ - 1);
+  }
+  ~Ethtool() { close(fd_); }
+  Ethtool(const Ethtool&) = delete;
+  Ethtool& operator=(const Ethtool&) = delete;
+
+  bool Ask(void* command) {
+    request_.ifr_data = static_cast<char*>(command);
+    return ioctl(fd_, SIOCETHTOOL, &request_) == 0;
+  }
+
+ private:
+  int fd_;
+  ifreq request_;
+};
+
+uint32_t CountFeatures(Ethtool& device) {
+  // ethtool_sset_info ends in an array that has one word for each bit set in the mask.
+  alignas(ethtool_sset_info) uint8_t room[sizeof(ethtool_sset_info) + sizeof(uint32_t)] = {};
+  auto* ask = reinterpret_cast<ethtool_sset_info*>(room);
+  ask->cmd = ETHTOOL_GSSET_INFO;
+  ask->sset_mask = 1ull << ETH_SS_FEATURES;
+  if (!device.Ask(ask) || ask->sset_mask == 0) return 0;
+  return std::min(ask->data[0], kFeaturesMax);
+}
+
+// {"rx-lro": true, ...}, active features by the kernel's names. Empty when the driver does not say.
+Napi::Object FeaturesOf(Napi::Env env, Ethtool& device) {
+  Napi::Object result = Napi::Object::New(env);
+  uint32_t count = CountFeatures(device);
+  if (count == 0) return result;
+  // Whole words of 4 bytes, so that both structures are aligned.
+  std::vector<uint32_t> names_room((sizeof(ethtool_gstrings) + count * ETH_GSTRING_LEN + 3) / 4);
+  auto* names = reinterpret_cast<ethtool_gstrings*>(names_room.data());
+  names->cmd = ETHTOOL_GSTRINGS;
+  names->string_set = ETH_SS_FEATURES;
+  names->len = count;
+  uint32_t blocks = (count + 31) / 32;
+  std::vector<uint32_t> state_room((sizeof(ethtool_gfeatures) + blocks * sizeof(ethtool_get_features_block)) / 4);
+  auto* state = reinterpret_cast<ethtool_gfeatures*>(state_room.data());
+  state->cmd = ETHTOOL_GFEATURES;
+  state->size = blocks;
+  if (!device.Ask(names) || !device.Ask(state)) return result;
+  for (uint32_t i = 0; i < std::min(count, names->len); i++) {
+    const char* name = reinterpret_cast<const char*>(names->data) + i * ETH_GSTRING_LEN;
+    size_t length = strnlen(name, ETH_GSTRING_LEN);
+    if (length == 0) continue;
+    bool active = (state->features[i / 32].active >> (i % 32) & 1) != 0;
+    result.Set(Napi::String::New(env, name, length), Napi::Boolean::New(env, active));
+  }
+  return result;
+}
+
+// ethtool(name): {driver?, bus?, channels?: {rx, tx, combined}, features}; what the driver does not answer is absent.
+Napi::Value AskEthtool(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Ethtool device(env, info[0].ToString().Utf8Value());
+  Napi::Object result = Napi::Object::New(env);
+  ethtool_drvinfo driver = {};
+  driver.cmd = ETHTOOL_GDRVINFO;
+  if (device.Ask(&driver)) {
+    result.Set("driver", Napi::String::New(env, driver.driver, strnlen(driver.driver, sizeof driver.driver)));
+    result.Set("bus", Napi::String::New(env, driver.bus_info, strnlen(driver.bus_info, sizeof driver.bus_info)));
+  }
+  ethtool_channels channels = {};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  if (device.Ask(&channels)) {
+    Napi::Object counts = Napi::Object::New(env);
+    counts.Set("rx", channels.rx_count);
+    counts.Set("tx", channels.tx_count);
+    counts.Set("combined", channels.combined_count);
+    result.Set("channels", counts);
+  }
+  result.Set("features", FeaturesOf(env, device));
+  return result;
+}
+
+}  // namespace
+
+void InitEthtool(Napi::Env env, Napi::Object exports) {
+  exports.Set("ethtool", Napi::Function::New(env, AskEthtool, "ethtool"));
+}
+
+}  // namespace xdp

@@ -1,0 +1,44 @@
+// What a thread may ask or set about itself.
+#include <napi.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <cerrno>
+#include <string>
+
+#include "addon.h"
+#include "error.h"
+
+namespace xdp {
+
+// threadCpuNs(): CPU time of the calling thread in nanoseconds, a BigInt.
+static Napi::Value ThreadCpuNs(const Napi::CallbackInfo& info) {
+  struct timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  uint64_t ns = static_cast<uint64_t>(used.tv_sec) * 1000000000u + static_cast<uint64_t>(used.tv_nsec);
+  return Napi::BigInt::New(info.Env(), ns);
+}
+
+// setThreadAffinity(cpu): binds the calling thread to one CPU.
+static void SetThreadAffinity(const Napi::CallbackInfo& info) {
+  int64_t cpu = IntegerArgument(info, 0, "cpu", 0, CPU_SETSIZE - 1);
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<size_t>(cpu), &set);
+  if (sched_setaffinity(0, sizeof set, &set) != 0) Fail(info.Env(), "affinity", "sched_setaffinity", errno);
+}
+
+// setThreadName(name): the name that top and /proc show; the kernel keeps 15 bytes of it.
+static void SetThreadName(const Napi::CallbackInfo& info) {
+  std::string name = info[0].ToString().Utf8Value();
+  prctl(PR_SET_NAME, name.substr(0, 15).c_str(), 0, 0, 0);
+}
+
+void InitThread(Napi::Env env, Napi::Object exports) {
+  exports.Set("threadCpuNs", Napi::Function::New(env, ThreadCpuNs, "threadCpuNs"));
+  exports.Set("setThreadAffinity", Napi::Function::New(env, SetThreadAffinity, "setThreadAffinity"));
+  exports.Set("setThreadName", Napi::Function::New(env, SetThreadName, "setThreadName"));
+}
+
+}  // namespace xdp
