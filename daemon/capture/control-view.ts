@@ -113,6 +113,32 @@ export class ControlView {
     return best;
   }
 
+  /** Index of the ready slot with the highest epoch, or -1. */
+  newestReady(): number {
+    let best = -1;
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (this.slotState(slot) !== SLOT_STATE.ready) continue;
+      if (best < 0 || this.#slotU64(slot, "epoch") > this.#slotU64(best, "epoch")) best = slot;
+    }
+    return best;
+  }
+
+  slotCause(slot: number): number {
+    return this.#u32[this.#slotWord(slot, "cause")]!;
+  }
+
+  /** Descriptors that wait in the RX rings of the first `queues` queues. */
+  framesWaiting(queues: number): number {
+    let waiting = 0;
+    for (let queue = 0; queue < queues; queue++) {
+      const base = CONTROL_OFFSET + field(CONTROL, "queues").offset + queue * QUEUE.bytes;
+      const producer = this.#u32[(base + field(QUEUE, "rx_producer").offset) >>> 2]!;
+      const consumer = this.#u32[(base + field(QUEUE, "rx_consumer").offset) >>> 2]!;
+      waiting += (Atomics.load(this.#u32, producer >>> 2) - Atomics.load(this.#u32, consumer >>> 2)) >>> 0;
+    }
+    return waiting;
+  }
+
   slot(slot: number): SealedSlot {
     const dict = this.#u32[this.#slotWord(slot, "dict")]!;
     const dictCount = this.#u32[this.#slotWord(slot, "dict_count")]!;

@@ -1,0 +1,168 @@
+/**
+ * The capture worker: one thread, one sandbox, one or several RX queues. Its loop calls breathe() and nothing else per
+ * batch; per packet there is no JavaScript, no system call and no allocation. When the rings are empty it sleeps by
+ * time, adapted so that a wake finds hundreds of frames.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { setThreadName, threadCpuNs, wakeRx } from "xdp-node";
+import { SEAL_CAUSES } from "../../lib/abi.js";
+import { Sandbox } from "./sandbox.js";
+import { SealLine } from "./seal-line.js";
+
+export interface LiveWorkerData {
+  memory: WebAssembly.Memory;
+  sealLine: SharedArrayBuffer;
+  /** Float64: [cpuNs, wakeups, heartbeat, breaths that found frames]. Written here, read by the main thread. */
+  vitals: SharedArrayBuffer;
+  index: number;
+  queues: number;
+  /** Sockets that want a system call before the driver looks at the fill ring (zero-copy), else empty. */
+  wakeFds: number[];
+  sleepMsMin: number;
+  sleepMsMax: number;
+  windowPackets: number;
+}
+
+/** What a worker posts, once per interval. */
+export type LiveWorkerMessage =
+  | { type: "ready" }
+  | { type: "sealed"; worker: number; sequence: number; cause: number; slot: number; sealMs: number }
+  | { type: "ended"; worker: number };
+
+export const VITALS = { cpuNs: 0, wakeups: 1, heartbeat: 2, frames: 3, words: 4 } as const;
+
+/** Frames a breath takes at most: small enough that seals and stops are seen within a millisecond. */
+const BREATH_FRAMES = 4096;
+/** Entries of the closed interval that are merged between two breaths. */
+const SEAL_SLICE = 32_768;
+/** A wake should find about this many frames. */
+const FRAMES_PER_WAKE = 768;
+const BUDGET = SEAL_CAUSES.indexOf("budget");
+
+class CaptureLoop {
+  readonly #data: LiveWorkerData;
+  readonly #sandbox: Sandbox;
+  readonly #line: SealLine;
+  readonly #vitals: Float64Array;
+  /** Seals this worker has begun, and whether the last of them is still being merged. */
+  #begun = 0;
+  #sealing = false;
+  /** A seal was asked for, but both slots still wait for the matrix worker. */
+  #isBlocked = false;
+  #sealStart = 0;
+  #sleepMs: number;
+
+  constructor(data: LiveWorkerData) {
+    this.#data = data;
+    this.#sandbox = new Sandbox(data.memory);
+    this.#line = new SealLine(data.sealLine);
+    this.#vitals = new Float64Array(data.vitals);
+    this.#sleepMs = data.sleepMsMin;
+    for (let queue = 0; queue < data.queues; queue++) {
+      const result = this.#sandbox.exports.queue_start(queue);
+      if (result !== 0) throw new Error(`queue ${queue}: the sandbox refused its rings (${result})`);
+    }
+  }
+
+  run(): void {
+    for (;;) {
+      this.#seal();
+      const taken = this.#breathe();
+      if (taken > 0 || this.#sealing) continue;
+      const isDue = this.#line.sequence !== this.#begun;
+      if (isDue && !this.#isBlocked) continue;
+      if (!isDue && this.#line.stopping) break;
+      this.#rest();
+    }
+    this.#publish();
+  }
+
+  /** One breath within the packet window, if there is one. */
+  #breathe(): number {
+    const { exports, control } = this.#sandbox;
+    if (this.#data.windowPackets === 0) {
+      const taken = exports.breathe(BREATH_FRAMES);
+      if (taken === 0) this.#checkBudget();
+      return taken;
+    }
+    const claimed = this.#line.claim(BREATH_FRAMES);
+    if (claimed === 0) return 0;
+    if (this.#line.sequence !== this.#begun) {
+      // The window that was claimed from is the next one: this worker has not closed the last.
+      this.#line.settle(claimed, 0);
+      return 0;
+    }
+    const before = control.u64("interval_packets");
+    const taken = exports.breathe(claimed);
+    const counted = this.#line.settle(claimed, Number(control.u64("interval_packets") - before));
+    if (counted >= this.#data.windowPackets) {
+      this.#line.ask(this.#begun, "packets");
+      this.#line.openWindow(this.#data.windowPackets);
+    } else if (taken === 0) this.#checkBudget();
+    return taken;
+  }
+
+  /** An interval whose memory budget is spent ends now, for every worker. */
+  #checkBudget(): void {
+    if (this.#sandbox.control.u32("seal_needed") === BUDGET && this.#line.sequence === this.#begun) {
+      this.#line.ask(this.#begun, "budget");
+    }
+  }
+
+  /** Begins a seal that was asked for, and merges a slice of the one under way. */
+  #seal(): void {
+    const { exports, control } = this.#sandbox;
+    if (!this.#sealing) {
+      if (this.#line.sequence === this.#begun) return;
+      const cause = this.#line.cause(this.#begun + 1);
+      const started = performance.now();
+      // While both slots wait for the matrix worker, breaths go on into the open interval as far as its budget goes;
+      // then the rings hold what arrives, or the kernel counts it.
+      this.#isBlocked = exports.seal_begin(cause) !== 0;
+      if (this.#isBlocked) return;
+      this.#begun++;
+      this.#sealing = true;
+      this.#sealStart = started;
+    }
+    if (exports.seal_step(SEAL_SLICE) === 0) return;
+    this.#sealing = false;
+    const slot = control.newestReady();
+    this.#publish();
+    post({
+      type: "sealed",
+      worker: this.#data.index,
+      sequence: this.#begun,
+      cause: control.slotCause(slot),
+      slot,
+      sealMs: performance.now() - this.#sealStart,
+    });
+  }
+
+  /** Sleeps; then lengthens or shortens the sleep by what had gathered. */
+  #rest(): void {
+    for (const fd of this.#data.wakeFds) wakeRx(fd);
+    this.#publish();
+    this.#line.sleep(this.#isBlocked ? this.#line.sequence : this.#begun, this.#sleepMs);
+    const waiting = this.#sandbox.control.framesWaiting(this.#data.queues);
+    const { sleepMsMin, sleepMsMax } = this.#data;
+    if (waiting > 2 * FRAMES_PER_WAKE) this.#sleepMs = Math.max(sleepMsMin, this.#sleepMs / 2);
+    else if (waiting < FRAMES_PER_WAKE) this.#sleepMs = Math.min(sleepMsMax, this.#sleepMs * 1.25);
+    this.#vitals[VITALS.wakeups]!++;
+  }
+
+  #publish(): void {
+    this.#vitals[VITALS.heartbeat]!++;
+    this.#vitals[VITALS.cpuNs] = Number(threadCpuNs());
+  }
+}
+
+function post(message: LiveWorkerMessage): void {
+  parentPort!.postMessage(message);
+}
+
+const data = workerData as LiveWorkerData;
+setThreadName(`sw-capture-${data.index}`);
+const loop = new CaptureLoop(data);
+post({ type: "ready" });
+loop.run();
+post({ type: "ended", worker: data.index });

@@ -1,0 +1,178 @@
+/**
+ * The matrix worker: takes sealed slots of one or several sandboxes, sums them, computes the network quantities and
+ * encodes the interval's archive. One graphblas instance, bounded memory; slots are freed as soon as they are copied.
+ */
+import { parentPort, threadId, workerData } from "node:worker_threads";
+import { type GraphBLAS, loadSync } from "graphblas-wasm";
+import { setThreadName, threadCpuNs } from "xdp-node";
+import { COUNTERS, type CounterName, SEAL_CAUSES } from "../../lib/abi.js";
+import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
+import type { ManifestHead } from "../../lib/manifest.js";
+import { FRAME_REASONS, type FrameReason } from "../../lib/reasons.js";
+import {
+  addTraffic,
+  DIMENSION4,
+  DIMENSION6,
+  encodeTraffic,
+  makeTraffic,
+  planesOf,
+  type Quantities,
+  quantitiesOf,
+  type Traffic,
+} from "../../lib/traffic.js";
+import { ControlView } from "./control-view.js";
+
+export interface MatrixWorkerData {
+  memories: WebAssembly.Memory[];
+  memoryBytesMax: number;
+  hashKeyId: string;
+}
+
+/** One sealed interval: a slot of each sandbox, and what only the asker knows of it. */
+export interface MatrixJob {
+  job: number;
+  slots: { memory: number; slot: number }[];
+  head: Pick<
+    ManifestHead,
+    "software" | "sensor" | "run" | "sequence" | "interface" | "mode" | "effective" | "drops" | "sampling"
+  >;
+  /** Absent: the slot's own window (files). */
+  window?: { start: bigint; end: bigint };
+}
+
+/** What an interval held, for status and metrics. */
+export interface IntervalSummary {
+  sequence: number;
+  start: bigint;
+  end: bigint;
+  sealedBy: string;
+  frames: number;
+  packets: number;
+  bytes: number;
+  quantities: Partial<Record<string, Quantities>>;
+}
+
+export type MatrixResult =
+  | { type: "ready" }
+  | {
+      type: "archive";
+      job: number;
+      head: ManifestHead;
+      archive: Uint8Array<ArrayBuffer>;
+      summary: IntervalSummary;
+      milliseconds: number;
+      cpuNs: number;
+      memoryBytes: number;
+    }
+  | { type: "failed"; job: number; error: unknown };
+
+const data = workerData as MatrixWorkerData;
+const views = data.memories.map((memory) => new ControlView(memory));
+let grb: GraphBLAS = loadSync({ maximumBytes: data.memoryBytesMax });
+
+interface Gathered {
+  traffic: Traffic;
+  counters: Record<CounterName, number>;
+  window: { start: bigint; end: bigint };
+  cause: number;
+  addresses: number;
+}
+
+/** Copies the slots into matrices, frees each, and adds them up. */
+function gather(job: MatrixJob): Gathered {
+  let traffic: Traffic | undefined;
+  let collisions = 0;
+  let addresses = 0;
+  const counters = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<CounterName, number>;
+  let window = { start: 0n, end: 0n };
+  let cause = 0;
+  for (const { memory, slot: index } of job.slots) {
+    const view = views[memory]!;
+    const slot = view.slot(index);
+    window = { start: slot.startNs, end: slot.endNs };
+    cause = slot.cause;
+    for (const name of COUNTERS) counters[name] += slot.counters[name];
+    const { packets: packets6, bytes: bytes6, ...pattern6 } = slot.v6;
+    const { packets: packets4, bytes: bytes4, ...pattern4 } = slot.v4;
+    const planes6 = planesOf(grb, DIMENSION6, pattern6, packets6, bytes6);
+    const part = makeTraffic(
+      planesOf(grb, DIMENSION4, pattern4, packets4, bytes4),
+      planes6 && { ...planes6, dict: slot.dict.slice(), keyId: data.hashKeyId },
+    );
+    view.freeSlot(index);
+    if (traffic === undefined) {
+      traffic = part;
+      continue;
+    }
+    const sum = addTraffic(grb, traffic, part);
+    collisions += sum.collisions;
+    traffic.dispose();
+    part.dispose();
+    traffic = sum;
+  }
+  if (traffic === undefined) throw new Error("an interval without a slot");
+  counters.v6_collisions += collisions;
+  addresses = (traffic.v6?.dict.length ?? 0) / 24;
+  return { traffic, counters, window: job.window ?? window, cause, addresses };
+}
+
+function seal(job: MatrixJob): void {
+  const started = performance.now();
+  const { traffic, counters, window, cause, addresses } = gather(job);
+  try {
+    const head: ManifestHead = {
+      ...job.head,
+      ...window,
+      sealed_by: SEAL_CAUSES[cause] ?? "none",
+      frames: counters.frames,
+      packets: counters.packets,
+      bytes: counters.packet_bytes,
+      reasons: Object.fromEntries(
+        FRAME_REASONS.map((reason) => [reason, counters[`frames_${reason}`]]),
+      ) as Record<FrameReason, number>,
+      late: counters.late,
+      anonymization: { scheme: "none", key_id: null },
+      byte_order: "big",
+      ipv6:
+        traffic.v6 === undefined
+          ? null
+          : { hash: IPV6_HASH_SCHEME, key_id: data.hashKeyId, addresses, collisions: counters.v6_collisions },
+      intervals: 1,
+    };
+    const { archive, quantities } = encodeTraffic(grb, traffic, head);
+    const result: MatrixResult = {
+      type: "archive",
+      job: job.job,
+      head,
+      archive,
+      summary: {
+        sequence: head.sequence,
+        ...window,
+        sealedBy: head.sealed_by,
+        frames: head.frames,
+        packets: head.packets,
+        bytes: head.bytes,
+        quantities,
+      },
+      milliseconds: performance.now() - started,
+      cpuNs: Number(threadCpuNs()),
+      memoryBytes: grb.memoryBytes(),
+    };
+    parentPort!.postMessage(result, [archive.buffer]);
+  } finally {
+    traffic.dispose();
+  }
+}
+
+setThreadName(`sw-matrix-${threadId}`);
+parentPort!.on("message", (job: MatrixJob) => {
+  try {
+    seal(job);
+  } catch (error) {
+    // A trap poisons the instance: start over with a fresh one; the interval is counted as lost by the asker.
+    for (const { memory, slot } of job.slots) views[memory]!.freeSlot(slot);
+    grb = loadSync({ maximumBytes: data.memoryBytesMax });
+    parentPort!.postMessage({ type: "failed", job: job.job, error } satisfies MatrixResult);
+  }
+});
+parentPort!.postMessage({ type: "ready" } satisfies MatrixResult);

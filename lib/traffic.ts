@@ -1,0 +1,254 @@
+/**
+ * Traffic: the matrices of one interval, or of a sum of intervals. Packets and bytes are two value planes over one
+ * pattern of links; IPv4 and IPv6 are apart, because their index spaces are (2^32 and 2^60).
+ */
+import type { GraphBLAS, HyperCSR, Matrix } from "graphblas-wasm";
+import { type DecodedArchive, encodeArchive, MEMBERS, mergeDicts } from "./archive.js";
+import { readDict, writeDict } from "./dict.js";
+import { EXIT, SparsewireError } from "./errors.js";
+import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_KEY_ID_DEFAULT, ipv6Index } from "./ipv6-index.js";
+import type { ManifestHead } from "./manifest.js";
+
+/** Width of the index spaces: IPv4 addresses as numbers, IPv6 addresses as keyed 60-bit hashes. */
+export const DIMENSION4 = 1n << 32n;
+export const DIMENSION6 = 1n << 60n;
+const UINT32_MAX = 0xffff_ffffn;
+
+/** Two planes over one pattern. */
+export interface Planes {
+  packets: Matrix;
+  bytes: Matrix;
+}
+
+export interface Planes6 extends Planes {
+  /** links6.dict bytes: which address an index stands for. */
+  dict: Uint8Array;
+  /** Key of the index hash; matrices of different keys cannot be added as they are. */
+  keyId: string;
+}
+
+/** Owns its matrices: dispose() frees them all. A family without a packet is absent. */
+export interface Traffic {
+  v4?: Planes;
+  v6?: Planes6;
+  dispose(): void;
+}
+
+/** The nine quantities of the Graph Challenge for one matrix, as JSON numbers. */
+export type QuantityName =
+  | "n_packets"
+  | "n_links"
+  | "n_sources"
+  | "n_destinations"
+  | "max_packets"
+  | "max_source_packets"
+  | "max_fan_out"
+  | "max_destination_packets"
+  | "max_fan_in";
+export type Quantities = Record<QuantityName, number>;
+export type MatrixName = "links4.packets" | "links4.bytes" | "links6.packets" | "links6.bytes";
+
+export function makeTraffic(v4: Planes | undefined, v6: Planes6 | undefined): Traffic {
+  const traffic: Traffic = {
+    dispose() {
+      for (const planes of [this.v4, this.v6]) {
+        planes?.packets.dispose();
+        planes?.bytes.dispose();
+      }
+    },
+  };
+  if (v4 !== undefined) traffic.v4 = v4;
+  if (v6 !== undefined) traffic.v6 = v6;
+  return traffic;
+}
+
+/** Both planes of one family from HyperCSR arrays that share a pattern; undefined where there is no link. */
+export function planesOf(
+  grb: GraphBLAS,
+  dimension: bigint,
+  pattern: Omit<HyperCSR, "Ax">,
+  packets: Uint32Array | BigUint64Array,
+  bytes: BigUint64Array,
+): Planes | undefined {
+  if (packets.length === 0) return undefined;
+  const type = packets instanceof Uint32Array ? "UINT32" : "UINT64";
+  return {
+    packets: grb.fromHyperCSR(type, dimension, dimension, { ...pattern, Ax: packets }),
+    bytes: grb.fromHyperCSR("UINT64", dimension, dimension, { ...pattern, Ax: bytes }),
+  };
+}
+
+/**
+ * Opens the matrices of an archive. IPv6 indices of a key other than the common one are computed anew from the
+ * dictionary, so that archives of different sensors can be added. Throws BAD_ARCHIVE when a member does not fit.
+ */
+export function trafficOf(grb: GraphBLAS, archive: DecodedArchive): Traffic {
+  const v4 = readPlanes(grb, archive, MEMBERS.packets4, MEMBERS.bytes4);
+  let v6: Planes6 | undefined;
+  try {
+    const planes6 = readPlanes(grb, archive, MEMBERS.packets6, MEMBERS.bytes6);
+    const dict = archive.member(MEMBERS.dict6);
+    if (planes6 !== undefined) {
+      if (dict === undefined) throw bad(`${MEMBERS.dict6} is missing`);
+      const keyId = archive.manifest.ipv6?.key_id ?? IPV6_HASH_KEY_ID_DEFAULT;
+      v6 = { ...planes6, dict: dict.slice(), keyId };
+      if (keyId !== IPV6_HASH_KEY_ID_DEFAULT) v6 = reindex(grb, v6);
+    }
+  } catch (error) {
+    v4?.packets.dispose();
+    v4?.bytes.dispose();
+    throw error;
+  }
+  return makeTraffic(v4, v6);
+}
+
+/** The sum, as a new object; a and b stay. Values widen to UINT64 when 32 bits might not hold a sum. */
+export function addTraffic(grb: GraphBLAS, a: Traffic, b: Traffic): Traffic & { collisions: number } {
+  let collisions = 0;
+  const v4 = addPlanes(grb, a.v4, b.v4);
+  let v6: Planes6 | undefined;
+  const planes6 = addPlanes(grb, a.v6, b.v6);
+  if (planes6 !== undefined) {
+    if (a.v6 !== undefined && b.v6 !== undefined && a.v6.keyId !== b.v6.keyId) {
+      throw bad("IPv6 matrices under different hash keys cannot be added");
+    }
+    const merged = mergeDicts(a.v6?.dict ?? new Uint8Array(), b.v6?.dict ?? new Uint8Array());
+    collisions = merged.collisions;
+    v6 = { ...planes6, dict: merged.dict.slice(), keyId: (a.v6 ?? b.v6)!.keyId };
+  }
+  return Object.assign(makeTraffic(v4, v6), { collisions });
+}
+
+/** Archive bytes of a traffic, and the quantities that are in it; the manifest's digests are computed here. */
+export function encodeTraffic(
+  grb: GraphBLAS,
+  traffic: Traffic,
+  head: ManifestHead,
+): { archive: Uint8Array<ArrayBuffer>; quantities: Partial<Record<MatrixName, Quantities>> } {
+  const members: { name: string; data: Uint8Array }[] = [];
+  const empty = traffic.v4 === undefined ? emptyPlanes(grb, DIMENSION4) : undefined;
+  const v4 = traffic.v4 ?? empty!;
+  try {
+    const [packets4, bytes4] = grb.serializePlanes([v4.packets, v4.bytes]);
+    members.push({ name: MEMBERS.packets4, data: packets4! }, { name: MEMBERS.bytes4, data: bytes4! });
+  } finally {
+    empty?.packets.dispose();
+    empty?.bytes.dispose();
+  }
+  if (traffic.v6 !== undefined) {
+    const [packets6, bytes6] = grb.serializePlanes([traffic.v6.packets, traffic.v6.bytes]);
+    members.push({ name: MEMBERS.packets6, data: packets6! }, { name: MEMBERS.bytes6, data: bytes6! });
+    members.push({ name: MEMBERS.dict6, data: traffic.v6.dict });
+  }
+  const quantities = quantitiesOf(traffic);
+  const text = `${JSON.stringify(quantities, null, 1)}\n`;
+  members.push({ name: MEMBERS.quantities, data: new TextEncoder().encode(text) });
+  return { archive: encodeArchive(head, members), quantities };
+}
+
+/** The network quantities of each matrix that has a link. */
+export function quantitiesOf(traffic: Traffic): Partial<Record<MatrixName, Quantities>> {
+  const result: Partial<Record<MatrixName, Quantities>> = {};
+  for (const [family, planes] of [["links4", traffic.v4] as const, ["links6", traffic.v6] as const]) {
+    if (planes === undefined) continue;
+    result[`${family}.packets`] = quantitiesOfMatrix(planes.packets);
+    result[`${family}.bytes`] = quantitiesOfMatrix(planes.bytes);
+  }
+  return result;
+}
+
+export function quantitiesOfMatrix(matrix: Matrix): Quantities {
+  return Object.fromEntries(
+    Object.entries(matrix.quantities()).map(([name, value]) => [name, Number(value)]),
+  ) as Quantities;
+}
+
+function readPlanes(
+  grb: GraphBLAS,
+  archive: DecodedArchive,
+  packetsName: string,
+  bytesName: string,
+): Planes | undefined {
+  const blobs = [archive.member(packetsName), archive.member(bytesName)] as const;
+  if (blobs[0] === undefined && blobs[1] === undefined) return undefined;
+  if (blobs[0] === undefined || blobs[1] === undefined) throw bad("it has one plane of a pair");
+  const packets = grb.deserialize(blobs[0]);
+  let bytes: Matrix;
+  try {
+    bytes = grb.deserialize(blobs[1]);
+  } catch (error) {
+    packets.dispose();
+    throw error;
+  }
+  if (packets.nvals !== bytes.nvals || packets.nrows !== bytes.nrows) {
+    packets.dispose();
+    bytes.dispose();
+    throw bad("its planes are of different shapes");
+  }
+  if (packets.nvals > 0) return { packets, bytes };
+  packets.dispose();
+  bytes.dispose();
+  return undefined;
+}
+
+function addPlanes(grb: GraphBLAS, a: Planes | undefined, b: Planes | undefined): Planes | undefined {
+  if (a === undefined || b === undefined) {
+    const only = a ?? b;
+    return only === undefined ? undefined : { packets: only.packets.dup(), bytes: only.bytes.dup() };
+  }
+  const total = a.packets.reduce("plus") + b.packets.reduce("plus");
+  const isWide = a.packets.type === "UINT64" || b.packets.type === "UINT64" || total > UINT32_MAX;
+  const widened: Matrix[] = [];
+  const widen = (matrix: Matrix): Matrix => {
+    if (!isWide || matrix.type === "UINT64") return matrix;
+    const wide = matrix.cast("UINT64");
+    widened.push(wide);
+    return wide;
+  };
+  try {
+    const [packets, bytes] = grb.addPlanes([widen(a.packets), a.bytes], [widen(b.packets), b.bytes], "plus");
+    return { packets: packets!, bytes: bytes! };
+  } finally {
+    for (const matrix of widened) matrix.dispose();
+  }
+}
+
+function emptyPlanes(grb: GraphBLAS, dimension: bigint): Planes {
+  const none = new BigUint64Array(0);
+  const pattern = { Ap: new BigUint64Array(1), Ah: none, Aj: none };
+  return {
+    packets: grb.fromHyperCSR("UINT32", dimension, dimension, { ...pattern, Ax: new Uint32Array(0) }),
+    bytes: grb.fromHyperCSR("UINT64", dimension, dimension, { ...pattern, Ax: none }),
+  };
+}
+
+/** The same links under the common key; frees what it was given. */
+function reindex(grb: GraphBLAS, v6: Planes6): Planes6 {
+  const dict = readDict(v6.dict);
+  const indexOf = new Map<bigint, bigint>();
+  const entries = Array.from({ length: dict.count }, (_, i) => {
+    const index = ipv6Index(IPV6_HASH_KEY_DEFAULT, dict.addressAt(i));
+    indexOf.set(dict.indexAt(i), index);
+    return { index, address: dict.addressAt(i) };
+  });
+  const rebuild = (matrix: Matrix): Matrix => {
+    const { I, J, X } = matrix.extractTuples();
+    const map = (index: bigint): bigint => {
+      const found = indexOf.get(index);
+      if (found === undefined) throw bad("an IPv6 index is not in the dictionary");
+      return found;
+    };
+    return grb.build(matrix.type, DIMENSION6, DIMENSION6, I.map(map), J.map(map), X, "plus");
+  };
+  const packets = rebuild(v6.packets);
+  const bytes = rebuild(v6.bytes);
+  v6.packets.dispose();
+  v6.bytes.dispose();
+  return { packets, bytes, dict: writeDict(entries), keyId: IPV6_HASH_KEY_ID_DEFAULT };
+}
+
+const bad = (what: string): SparsewireError =>
+  new SparsewireError("BAD_ARCHIVE", `not a sound archive: ${what}`, {
+    exit: EXIT.badInput,
+    mend: "fetch or write the archive again",
+  });
