@@ -57,5 +57,3 @@ export function abiHeader(): string {
     "",
   ].join("\n");
 }
-
-process.stdout.write(abiHeader());
