@@ -1,0 +1,109 @@
+/** A traffic matrix as text or as a GraphBLAS blob, in pieces: csv, tsv, json, Matrix Market, .grb. */
+import type { ByteOrder, Family } from "./address.js";
+import { EXIT, SparsewireError } from "./errors.js";
+import { type LinkList, linksOf } from "./links.js";
+import { DIMENSION4, DIMENSION6, type Planes, type Traffic } from "./traffic.js";
+
+export const EXPORT_FORMATS = ["csv", "tsv", "json", "mtx", "grb"] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** What each format is served as over HTTP. */
+export const CONTENT_TYPES: Record<ExportFormat, string> = {
+  csv: "text/csv; charset=utf-8",
+  tsv: "text/tab-separated-values; charset=utf-8",
+  json: "application/json; charset=utf-8",
+  mtx: "text/x-matrix-market; charset=utf-8",
+  grb: "application/octet-stream",
+};
+
+export interface ExportOptions {
+  format: ExportFormat;
+  family: Family;
+  /** What the IPv4 indices mean; `little` for Graph Challenge data. Default big. */
+  byteOrder?: ByteOrder;
+  /** Which values mtx and grb carry; the other formats carry both. Default packets. */
+  plane?: "packets" | "bytes";
+}
+
+/** Text is gathered to pieces of about this many characters. */
+const PIECE_CHARS = 1 << 16;
+
+/**
+ * The links of one family. csv and tsv have the header src,dst,packets,bytes; json is an array of objects with
+ * those keys; rows are by numeric source, then destination. mtx (coordinate integer general, 1-based) and grb carry
+ * one plane with the matrix's own indices. Memory is bounded by a batch of links, not by the text.
+ *
+ * @throws SparsewireError BAD_ARCHIVE when packets and bytes disagree, NO_LINKS for grb of a family without links
+ */
+export function* exportLinks(traffic: Traffic, options: ExportOptions): Generator<string | Uint8Array> {
+  const { format, family } = options;
+  const planes = family === 4 ? traffic.v4 : traffic.v6;
+  if (format === "grb") yield blobOf(planes, options);
+  else if (format === "mtx") yield* matrixMarket(planes, options);
+  else yield* rows(linksOf(traffic, family, options.byteOrder), format);
+}
+
+const HEADER = ["src", "dst", "packets", "bytes"];
+
+function* rows(links: LinkList, format: "csv" | "tsv" | "json"): Generator<string> {
+  const separator = format === "tsv" ? "\t" : ",";
+  const isJson = format === "json";
+  let text = isJson ? "[" : `${HEADER.join(separator)}\n`;
+  let between = "\n";
+  for (const { length, src, dst, packets, bytes } of links.batches()) {
+    let ordinal = -1;
+    let source = "";
+    for (let at = 0; at < length; at++) {
+      if (src[at] !== ordinal) {
+        ordinal = src[at]!;
+        source = links.text(ordinal);
+      }
+      const target = links.text(dst[at]!);
+      if (isJson) {
+        text += `${between}{"src":"${source}","dst":"${target}","packets":${packets(at)},"bytes":${bytes(at)}}`;
+        between = ",\n";
+      } else {
+        text += `${source}${separator}${target}${separator}${packets(at)}${separator}${bytes(at)}\n`;
+      }
+      if (text.length >= PIECE_CHARS) {
+        yield text;
+        text = "";
+      }
+    }
+  }
+  yield isJson ? `${text}\n]\n` : text;
+}
+
+function* matrixMarket(planes: Planes | undefined, options: ExportOptions): Generator<string> {
+  const plane = options.plane ?? "packets";
+  const dimension = options.family === 4 ? DIMENSION4 : DIMENSION6;
+  let text = `%%MatrixMarket matrix coordinate integer general\n% ${plane}, IPv${options.family}`;
+  text +=
+    options.family === 6
+      ? ", indices are keyed hashes\n"
+      : `, ${options.byteOrder ?? "big"}-endian indices\n`;
+  text += `${dimension} ${dimension} ${planes?.packets.nvals ?? 0}\n`;
+  if (planes !== undefined) {
+    const { Ap, Ah, Aj, Ax } = planes[plane].toHyperCSR();
+    for (let row = 0; row < Ah.length; row++) {
+      const prefix = `${Ah[row]! + 1n} `;
+      const end = Number(Ap[row + 1]);
+      for (let at = Number(Ap[row]); at < end; at++) {
+        text += `${prefix}${Aj[at]! + 1n} ${Ax[at]}\n`;
+        if (text.length >= PIECE_CHARS) {
+          yield text;
+          text = "";
+        }
+      }
+    }
+  }
+  yield text;
+}
+
+function blobOf(planes: Planes | undefined, options: ExportOptions): Uint8Array {
+  if (planes !== undefined) return planes[options.plane ?? "packets"].serialize();
+  throw new SparsewireError("NO_LINKS", `there is no IPv${options.family} link, so no matrix to write`, {
+    exit: EXIT.failure,
+    mend: `use --family ${options.family === 4 ? 6 : 4}, or --format csv, which can be empty`,
+  });
+}
