@@ -1,7 +1,8 @@
 /** Questions about a network interface that need no privilege. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { guard, XdpError } from "./errors.js";
 import { native } from "./native.js";
+import { defaultRoutes4, defaultRoutes6 } from "./routes.js";
 
 /**
  * The index of an interface of this network namespace.
@@ -57,4 +58,71 @@ function allocatedQueues(name: string): number {
  */
 export function interfaceCounters(name: string): Record<string, number> {
   return guard(`read the counters of ${name}`, () => native.linkInfo(interfaceIndex(name))).counters;
+}
+
+export interface InterfaceReport {
+  name: string;
+  index: number;
+  mtu: number;
+  up: boolean;
+  running: boolean;
+  driver?: string;
+  bus?: string;
+  channels: Channels;
+  addresses: { ipv4: string[]; ipv6: string[] };
+  /** Whether a default route, of either family, leaves by it. */
+  defaultRoute: boolean;
+  /** Offloads that change what a capture sees; null where the driver does not know them. */
+  features: { lro: boolean | null; groHw: boolean | null; gro: boolean | null; rxVlan: boolean | null };
+  /** The XDP program that is attached now. */
+  xdp?: { programId: number; mode: "native" | "generic" | "offload" };
+  counters: Record<string, number>;
+}
+
+/**
+ * All there is to know of an interface before capturing on it.
+ * @throws XdpError XDP_NO_INTERFACE
+ */
+export function probeInterface(name: string): InterfaceReport {
+  const index = interfaceIndex(name);
+  const what = `ask ${name}`;
+  const link = guard(what, () => native.linkInfo(index));
+  const { driver, bus, features } = guard(what, () => native.ethtool(name));
+  const addresses = guard(what, () => native.addresses(name));
+  const attached = guard(what, () => native.xdpAttached(index));
+  const mode = (["native", "generic", "offload"] as const).find((each) => attached[each] !== 0);
+  return {
+    name,
+    index,
+    mtu: link.mtu,
+    up: link.up,
+    running: link.running,
+    ...(driver ? { driver } : {}),
+    ...(bus ? { bus } : {}),
+    channels: channelsOf(name),
+    addresses: {
+      ipv4: addresses.filter((address) => !address.includes(":")),
+      ipv6: addresses.filter((address) => address.includes(":")),
+    },
+    defaultRoute: hasDefaultRoute(name),
+    features: {
+      lro: features["rx-lro"] ?? null,
+      groHw: features["rx-gro-hw"] ?? null,
+      gro: features["rx-gro"] ?? null,
+      rxVlan: features["rx-vlan-hw-parse"] ?? null,
+    },
+    ...(mode ? { xdp: { programId: attached[mode], mode } } : {}),
+    counters: link.counters,
+  };
+}
+
+function hasDefaultRoute(name: string): boolean {
+  const read = (file: string) => {
+    try {
+      return readFileSync(`/proc/thread-self/net/${file}`, "latin1");
+    } catch {
+      return "";
+    }
+  };
+  return defaultRoutes4(read("route")).includes(name) || defaultRoutes6(read("ipv6_route")).includes(name);
 }

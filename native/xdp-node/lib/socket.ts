@@ -2,6 +2,7 @@
 import { release } from "node:os";
 import { badArgument, guard, translate, XdpError } from "./errors.js";
 import { channelsOf, interfaceIndex } from "./interface.js";
+import { isAtLeast } from "./kernel.js";
 import { bytesOf, type Memory, pageSize } from "./memory.js";
 import { type NativeSocket, native, type RingLayout } from "./native.js";
 import { Umem, type UmemRange } from "./umem.js";
@@ -201,10 +202,4 @@ function sharpen(error: unknown, options: XskOptions, what: string): unknown {
     );
   }
   return error;
-}
-
-/** Whether a kernel release such as "6.1.0-25-amd64" is at least major.minor. */
-export function isAtLeast(text: string, major: number, minor: number): boolean {
-  const [first = 0, second = 0] = text.split(".").map((part) => Number.parseInt(part, 10));
-  return first > major || (first === major && second >= minor);
 }
