@@ -1,0 +1,232 @@
+// An instance of GraphBLAS: makes matrices from arrays, tuples and blobs.
+import { Engine, type Pointer } from "./engine.js";
+import { GrBError } from "./errors.js";
+import { Matrix } from "./matrix.js";
+import {
+  BINARY_OPS,
+  type BinaryOp,
+  type HyperCSR,
+  type Indices,
+  NO_DUP,
+  opCode,
+  type TypeName,
+  typeCode,
+  type Values,
+} from "./types.js";
+
+export interface LoadOptions {
+  /** The most linear memory the instance may take; 4 GiB - 64 KiB by default. Beyond it: GrB_OUT_OF_MEMORY. */
+  maximumBytes?: number;
+}
+
+const MAXIMUM_BYTES = 2 ** 32 - 65536;
+
+/** Makes an instance. Each has a linear memory of its own; the module is compiled once. */
+export async function load(options: LoadOptions = {}): Promise<GraphBLAS> {
+  return new GraphBLAS(await Engine.load(options.maximumBytes ?? MAXIMUM_BYTES));
+}
+
+export function loadSync(options: LoadOptions = {}): GraphBLAS {
+  return new GraphBLAS(Engine.loadSync(options.maximumBytes ?? MAXIMUM_BYTES));
+}
+
+function dimensions(nrows: bigint, ncols: bigint): void {
+  for (const size of [nrows, ncols]) {
+    if (size < 1n || size > 1n << 60n) {
+      throw new GrBError("GrB_INVALID_VALUE", `dimension ${size} is not within 1 to 2^60`);
+    }
+  }
+}
+
+export class GraphBLAS implements Disposable {
+  readonly #engine: Engine;
+
+  /** @internal */
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** GrB_Matrix_new: an empty matrix. */
+  matrix(type: TypeName, nrows: bigint, ncols: bigint): Matrix {
+    const none = new Uint32Array(0);
+    return this.fromHyperCSR(type, nrows, ncols, { Ap: new Uint32Array(1), Ah: none, Aj: none, Ax: none });
+  }
+
+  /**
+   * A matrix from HyperCSR arrays, copied once and checked. GrB_INVALID_VALUE (not sorted, lengths), GrB_INDEX_OUT_OF_BOUNDS,
+   * GrB_DOMAIN_MISMATCH (a value does not fit type).
+   */
+  fromHyperCSR(type: TypeName, nrows: bigint, ncols: bigint, arrays: HyperCSR): Matrix {
+    return this.fromHyperCSRPlanes([type], nrows, ncols, arrays, [arrays.Ax])[0]!;
+  }
+
+  /** Several value planes (say packets and bytes) over one pattern, which they share. planes[k] is of types[k]. */
+  fromHyperCSRPlanes(
+    types: readonly TypeName[],
+    nrows: bigint,
+    ncols: bigint,
+    { Ap, Ah, Aj }: { Ap: Indices; Ah: Indices; Aj: Indices },
+    planes: readonly Values[],
+  ): Matrix[] {
+    dimensions(nrows, ncols);
+    if (
+      Ap.length !== Ah.length + 1 ||
+      types.length !== planes.length ||
+      planes.some((X) => X.length !== Aj.length)
+    ) {
+      throw new GrBError(
+        "GrB_INVALID_VALUE",
+        "lengths must be Ap nvec + 1, Ah nvec, Aj nvals, each Ax nvals",
+      );
+    }
+    const engine = this.#engine;
+    const pattern = engine.staged([Ap, Ah, Aj], (ap, ah, aj) => {
+      const wide = [Ap, Ah, Aj].reduce(
+        (bits, array, k) => bits | (array instanceof BigUint64Array ? 1 << k : 0),
+        0,
+      );
+      engine.call("gb_pattern_from_csr", nrows, ncols, Ah.length, Aj.length, ap!, ah!, aj!, wide);
+      return engine.resultNumber(0);
+    });
+    const made: Matrix[] = [];
+    try {
+      for (const [k, X] of planes.entries()) made.push(this.#plane(pattern, types[k]!, X));
+      return made;
+    } catch (error) {
+      for (const matrix of made) matrix.dispose();
+      throw error;
+    } finally {
+      engine.value("gb_pattern_release", pattern);
+    }
+  }
+
+  #plane(pattern: Pointer, type: TypeName, X: Values): Matrix {
+    return this.#engine.staged([X], (x) => {
+      this.#engine.call(
+        "gb_matrix_from_values",
+        pattern,
+        typeCode(type),
+        x,
+        X instanceof BigUint64Array ? 1 : 0,
+        0,
+      );
+      return new Matrix(this.#engine, this.#engine.resultNumber(0));
+    });
+  }
+
+  /**
+   * GrB_Matrix_build from unordered tuples; equal (I, J) are combined by dup, in the order given; dup null: a duplicate is
+   * GrB_INVALID_VALUE. X is an array or one value for all. GrB_INDEX_OUT_OF_BOUNDS, GrB_DOMAIN_MISMATCH.
+   */
+  build(
+    type: TypeName,
+    nrows: bigint,
+    ncols: bigint,
+    I: BigUint64Array,
+    J: BigUint64Array,
+    X: Values | bigint | number,
+    dup: BinaryOp | null = "plus",
+  ): Matrix {
+    dimensions(nrows, ncols);
+    if (I.length !== J.length)
+      throw new GrBError("GrB_INVALID_VALUE", `${I.length} rows and ${J.length} columns`);
+    const engine = this.#engine;
+    return engine.staged([I, J], (i, j) =>
+      this.#withValues(type, X, I.length, (x) => {
+        engine.call("gb_build", typeCode(type), nrows, ncols, i!, j!, x, I.length, this.#dupCode(dup));
+        return new Matrix(engine, engine.resultNumber(0));
+      }),
+    );
+  }
+
+  /** The fast path of build for 2^32 x 2^32: keys are row * 2^32 + column, in any order. */
+  buildPacked(
+    type: TypeName,
+    keys: BigUint64Array,
+    X: Values | bigint | number = 1,
+    dup: BinaryOp | null = "plus",
+  ): Matrix {
+    const engine = this.#engine;
+    return engine.staged([keys], (k) =>
+      this.#withValues(type, X, keys.length, (x) => {
+        engine.call("gb_build_packed", typeCode(type), k!, x, keys.length, this.#dupCode(dup));
+        return new Matrix(engine, engine.resultNumber(0));
+      }),
+    );
+  }
+
+  #dupCode(dup: BinaryOp | null): number {
+    return dup === null ? NO_DUP : opCode(dup, BINARY_OPS);
+  }
+
+  /** Stages n values of a type for the time of a call. */
+  #withValues<T>(type: TypeName, X: Values | bigint | number, n: number, use: (x: Pointer) => T): T {
+    const engine = this.#engine;
+    const wide = typeCode(type) === typeCode("UINT64");
+    const at = engine.allocate(n * 8);
+    try {
+      if (typeof X === "bigint" || typeof X === "number") {
+        const value = BigInt(X);
+        if (value < 0n || value >= 1n << (wide ? 64n : 32n))
+          throw new GrBError("GrB_DOMAIN_MISMATCH", `${value} does not fit ${type}`);
+        engine.value("gb_fill", at, wide ? 1 : 0, value, n);
+        return use(at);
+      }
+      if (X.length !== n) throw new GrBError("GrB_INVALID_VALUE", `${X.length} values for ${n} tuples`);
+      if (X instanceof BigUint64Array) {
+        engine.longs(at, n).set(X);
+        if (!wide) engine.call("gb_narrow", at, n);
+      } else if (wide) {
+        const half = at + n * 4; // widened upwards in place: the upper half is read before it is overwritten
+        engine.words(half, n).set(X);
+        engine.value("gb_widen", half, at, n);
+      } else {
+        engine.words(at, n).set(X);
+      }
+      return use(at);
+    } finally {
+      engine.free(at);
+    }
+  }
+
+  /**
+   * A matrix from a `.grb` blob, which need not be trusted. BOOL, INT and UINT types are read (INT64 and UINT64 as UINT64,
+   * others as UINT32). GrB_INVALID_OBJECT (damaged), GrB_DOMAIN_MISMATCH (floating point, negative values),
+   * GrB_NOT_IMPLEMENTED (a huge full matrix), GrB_OUT_OF_MEMORY (beyond maximumBytes).
+   */
+  deserialize(blob: Uint8Array): Matrix {
+    return this.#engine.staged([blob], (at) => {
+      this.#engine.call("gb_deserialize", at!, BigInt(blob.byteLength));
+      return new Matrix(this.#engine, this.#engine.resultNumber(0));
+    });
+  }
+
+  /** Linear memory taken so far, bytes. It grows up to maximumBytes and does not shrink. */
+  memoryBytes(): number {
+    return this.#engine.memoryBytes;
+  }
+
+  /** Bytes in use by live objects (and by ZSTD's contexts, once blobs were used). */
+  usedBytes(): number {
+    return this.#engine.value("gb_memory_used");
+  }
+
+  /** Matrices and vectors that were neither disposed of nor collected. */
+  liveObjects(): number {
+    return this.#engine.liveObjects;
+  }
+
+  /** True after a trap (GrB_PANIC): every call fails; load() a new instance. */
+  get panicked(): boolean {
+    return this.#engine.panicked;
+  }
+
+  /** Ends the instance with all its objects. */
+  dispose(): void {
+    this.#engine.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,109 @@
+// Operations on value planes: matrices (packets, bytes) that have the same entries, and so share one pattern.
+import type { Engine } from "./engine.js";
+import { GrBError } from "./errors.js";
+import { Matrix } from "./matrix.js";
+import {
+  BINARY_OPS,
+  type BinaryOp,
+  opCode,
+  type SerializeOptions,
+  type TypeName,
+  typeCode,
+} from "./types.js";
+
+/** Type of a result: a given one, or "widen": the larger of the two, UINT64 where a UINT32 sum might overflow. */
+export type ResultType = TypeName | "widen";
+
+function resultCode(type: ResultType | undefined): number {
+  return type === undefined ? 0 : type === "widen" ? 1 : typeCode(type);
+}
+
+/** The matrices' addresses, once they are known to be planes of one pattern in one instance. */
+function planePointers(planes: readonly Matrix[], engine: Engine): Uint32Array {
+  const first = planes[0]!.pointer;
+  for (const plane of planes) {
+    if (plane.engine !== engine)
+      throw new GrBError("GrB_INVALID_VALUE", "the matrices are of different instances");
+    if (engine.value("gb_matrix_share", first, plane.pointer) !== 1) {
+      throw new GrBError(
+        "GrB_INVALID_VALUE",
+        "the matrices are not planes of one pattern: their entries differ",
+      );
+    }
+  }
+  return Uint32Array.from(planes, (plane) => plane.pointer);
+}
+
+function engineOf(planes: readonly Matrix[]): Engine {
+  if (!planes[0]) throw new GrBError("GrB_INVALID_VALUE", "there is no matrix");
+  return planes[0].engine;
+}
+
+/** @internal */
+export function addMatrices(
+  A: readonly Matrix[],
+  B: readonly Matrix[],
+  op: BinaryOp,
+  type?: ResultType,
+): Matrix[] {
+  if (A.length !== B.length)
+    throw new GrBError("GrB_INVALID_VALUE", `${A.length} planes and ${B.length} planes`);
+  const engine = engineOf(A);
+  const arrays = [planePointers(A, engine), planePointers(B, engine), new Uint32Array(A.length)];
+  return engine.staged(arrays, (a, b, c) => {
+    engine.call("gb_ewise_add", a!, b!, c!, A.length, opCode(op, BINARY_OPS), resultCode(type));
+    return Array.from(engine.words(c!, A.length).slice(), (at) => new Matrix(engine, at));
+  });
+}
+
+function levelOf({ compression = "zstd", level = 1 }: SerializeOptions): number {
+  if (compression === "none") return 0;
+  if (compression !== "zstd" || !Number.isInteger(level) || level < 1 || level > 19) {
+    throw new GrBError(
+      "GrB_INVALID_VALUE",
+      `compression ${String(compression)} level ${level} is not zstd 1 to 19, or none`,
+    );
+  }
+  return level;
+}
+
+/** @internal */
+export function serializeMatrices(
+  planes: readonly Matrix[],
+  options: SerializeOptions,
+): Uint8Array<ArrayBuffer>[] {
+  const level = levelOf(options);
+  const engine = engineOf(planes);
+  return engine.staged(
+    [planePointers(planes, engine), new BigUint64Array(planes.length * 2)],
+    (matrices, blobs) => {
+      engine.call("gb_serialize", matrices!, planes.length, level, blobs!);
+      const found = Array.from(engine.longs(blobs!, planes.length * 2).slice(), Number);
+      const copies = planes.map((_, k) => engine.bytes(found[2 * k]!, found[2 * k + 1]!).slice());
+      for (let k = 0; k < planes.length; k++) engine.free(found[2 * k]!);
+      return copies;
+    },
+  );
+}
+
+/**
+ * eWiseAdd of several value planes over one merge of their patterns: C[k] = A[k] op B[k]. All A have the same entries, all
+ * B have the same entries (else GrB_INVALID_VALUE). The results share one pattern. By default the type widens: UINT64
+ * where a UINT32 sum might overflow.
+ */
+export function addPlanes(
+  A: readonly Matrix[],
+  B: readonly Matrix[],
+  op: BinaryOp = "plus",
+  type: ResultType = "widen",
+): Matrix[] {
+  return addMatrices(A, B, op, type);
+}
+
+/** Blobs of matrices that have the same entries: Ap, Ah and Aj are compressed once. GrB_INVALID_VALUE if they differ. */
+export function serializePlanes(
+  matrices: readonly Matrix[],
+  options: SerializeOptions = {},
+): Uint8Array<ArrayBuffer>[] {
+  return serializeMatrices(matrices, options);
+}
