@@ -51,7 +51,9 @@ export class Frames {
   readonly #fill: RingView;
   readonly #tx: RingView | undefined;
   readonly #completion: RingView;
+  /** Chunks for sending that are at hand, and how many there are in all. */
   readonly #free: number[] = [];
+  readonly #sending: number;
 
   constructor(socket: XskSocket) {
     this.#socket = socket;
@@ -65,6 +67,7 @@ export class Frames {
     this.#tx = tx && new RingView(words, quads, tx);
     this.#completion = new RingView(words, quads, completion);
     this.#provide();
+    this.#sending = this.#free.length;
   }
 
   /** Puts chunks in the fill ring, the others aside for sending. */
@@ -105,25 +108,42 @@ export class Frames {
   }
 
   /**
-   * Queues one frame for sending; wakeTx() sends what is queued. False when there is no room now.
-   * @throws XdpError XDP_BAD_ARGUMENT without a TX ring or for a frame that is longer than a chunk
+   * Queues one frame for sending; wakeTx() sends what is queued. With multiBuffer a frame longer than a chunk goes
+   * in several. False when there is no room now.
+   * @throws XdpError XDP_BAD_ARGUMENT without a TX ring or for a frame that is too long
    */
   send(frame: Uint8Array): boolean {
-    const { offset, chunkSize } = this.#socket.umem.range;
+    const { chunkSize } = this.#socket.umem.range;
+    const parts = Math.max(1, Math.ceil(frame.byteLength / chunkSize));
     if (this.#tx === undefined) throw badArgument("the socket has no TX ring", "open it with txSize");
-    if (frame.byteLength > chunkSize) throw badArgument(`a frame of ${frame.byteLength} bytes in one chunk`);
+    if (parts > 1 && !this.#socket.multiBuffer) {
+      throw badArgument(`a frame of ${frame.byteLength} bytes in chunks of ${chunkSize}`, "set multiBuffer");
+    }
     this.#reclaim();
-    const address = this.#tx.free() > 0 ? this.#free.pop() : undefined;
-    if (address === undefined) return false;
-    this.#bytes.set(frame, offset + address);
-    const { words, producer, mask, ring } = this.#tx;
-    const at = (ring.descriptors >>> 2) + (Atomics.load(words, producer) & mask) * 4;
+    if (this.#tx.free() < parts || this.#free.length < parts) return false;
+    for (let i = 0; i < parts; i++) {
+      const part = frame.subarray(i * chunkSize, (i + 1) * chunkSize);
+      this.#putTx(this.#tx, i, part, i + 1 < parts ? CONTINUED : 0);
+    }
+    this.#tx.submit(parts);
+    return true;
+  }
+
+  #putTx(tx: RingView, ahead: number, bytes: Uint8Array, options: number): void {
+    const { words, producer, mask, ring } = tx;
+    const address = this.#free.pop()!;
+    this.#bytes.set(bytes, this.#socket.umem.range.offset + address);
+    const at = (ring.descriptors >>> 2) + ((Atomics.load(words, producer) + ahead) & mask) * 4;
     words[at] = address;
     words[at + 1] = Math.floor(address / 2 ** 32);
-    words[at + 2] = frame.byteLength;
-    words[at + 3] = 0;
-    this.#tx.submit(1);
-    return true;
+    words[at + 2] = bytes.byteLength;
+    words[at + 3] = options;
+  }
+
+  /** Whether everything that was queued has been sent. */
+  sent(): boolean {
+    this.#reclaim();
+    return this.#free.length === this.#sending;
   }
 
   /** Takes back the chunks of frames that have been sent. */

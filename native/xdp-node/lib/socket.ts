@@ -68,6 +68,8 @@ export class XskSocket {
   readonly interfaceIndex: number;
   readonly memory: Memory;
   readonly umem: Umem;
+  /** Whether frames may take several descriptors. */
+  readonly multiBuffer: boolean;
   readonly rings: { rx: Ring; tx?: Ring; fill: Ring; completion: Ring };
   #native: NativeSocket;
 
@@ -95,6 +97,7 @@ export class XskSocket {
     this.memory = memory;
     this.queue = queue;
     this.interface = options.interface;
+    this.multiBuffer = options.multiBuffer === true;
     const ifindex = interfaceIndex(options.interface);
     this.interfaceIndex = ifindex;
     const { umem, fillSize, completionSize } = options;
