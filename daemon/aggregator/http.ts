@@ -1,0 +1,174 @@
+/** The HTTP server: Fastify with our bounds, our errors ({error: {code, message, mend}}) and our tokens. */
+import type { Socket } from "node:net";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { SparsewireError } from "../../lib/errors.js";
+import { LineLimit, type Logger } from "../log.js";
+import type { TlsFiles } from "./listen.js";
+import type { Metrics } from "./metrics.js";
+import { badRequest, comeBack, notFound, Refusal } from "./refusal.js";
+import type { Right, Tokens } from "./tokens.js";
+
+/** Time a client has for the headers of a request, and how long an idle connection is kept. */
+const HEADERS_MS_MAX = 10_000;
+const KEEP_ALIVE_MS = 75_000;
+const CONNECTIONS_MAX = 2048;
+/** Lines per peer and cause. */
+const LINE_EVERY_MS = 60_000;
+
+export interface HttpState {
+  tokens: Tokens;
+  /** undefined while the store is being read, or the process is ending. */
+  open: boolean;
+}
+
+interface HttpParts {
+  logger: Logger;
+  metrics: Metrics;
+  state: HttpState;
+  tls: TlsFiles | undefined;
+  /** Time a whole request may take to arrive, ms. */
+  requestTimeout: number;
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What a token must allow; "none" for probes. Reading, where nothing is said. */
+    right?: Right | "none";
+    /** Answered before the store is open, too. */
+    always?: boolean;
+  }
+}
+
+export function createHttp(parts: HttpParts): FastifyInstance {
+  const common = {
+    logger: false as const,
+    forceCloseConnections: "idle" as const,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: parts.requestTimeout + HEADERS_MS_MAX,
+    routerOptions: { maxParamLength: 100 },
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => onClientError(parts, error, socket),
+  };
+  const timing = { connectionsCheckingInterval: 500, headersTimeout: HEADERS_MS_MAX };
+  const app = (
+    parts.tls === undefined
+      ? Fastify({ ...common, http: timing })
+      : Fastify({ ...common, https: { ...timing, ...parts.tls, minVersion: "TLSv1.2" } })
+  ) as FastifyInstance;
+  app.server.maxConnections = CONNECTIONS_MAX;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
+  app.addHook("onRequest", async (request) => guard(parts.state, request));
+  const lines = new LineLimit();
+  app.setErrorHandler((error, request, reply) => answerError(parts, lines, error, request, reply));
+  app.setNotFoundHandler((request) => {
+    throw notFound(
+      `there is no ${request.method} ${request.url.split("?")[0]}`,
+      "see /api/v1/status for what there is",
+    );
+  });
+  return app;
+}
+
+/** Before anything of a request is looked at: is it allowed, and are we open? */
+function guard(state: HttpState, request: FastifyRequest): void {
+  const { right = "read", always = false } = request.routeOptions.config;
+  if (right !== "none") {
+    const verdict = state.tokens.check(request.headers.authorization, right);
+    if (verdict === "unknown") {
+      throw new Refusal("the token is missing or wrong", {
+        status: 401,
+        cause: "unauthorized",
+        code: "UNAUTHORIZED",
+        mend: "send Authorization: Bearer TOKEN with the token of the aggregator's token_file",
+      });
+    }
+    if (verdict === "forbidden") {
+      throw new Refusal("this token may read but not upload", {
+        status: 403,
+        cause: "forbidden",
+        code: "FORBIDDEN",
+        mend: "use the token of token_file",
+      });
+    }
+  }
+  if (!state.open && !always) throw comeBack("the aggregator is starting or stopping", "unavailable", 2);
+}
+
+function answerError(
+  { logger, metrics }: HttpParts,
+  lines: LineLimit,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const refusal = asRefusal(error);
+  if (refusal === undefined) {
+    logger.error({ err: error, url: request.url }, "a request failed");
+    reply.code(500).send(errorBody("INTERNAL", "the aggregator failed to answer; its log says why", ""));
+    return;
+  }
+  metrics.refused.inc({ cause: refusal.reason });
+  const key = `${request.ip} ${refusal.reason}`;
+  if (lines.once(key, LINE_EVERY_MS)) {
+    const { reason, status, code, message } = refusal;
+    const held = lines.suppressed(key);
+    logger.warn(
+      { peer: request.ip, cause: reason, status, code, url: request.url, ...(held > 0 ? { held } : {}) },
+      `refused: ${message}`,
+    );
+  }
+  if (refusal.retryAfter !== undefined) reply.header("retry-after", refusal.retryAfter);
+  if (refusal.status === 401) reply.header("www-authenticate", "Bearer");
+  if (refusal.close) closeAfter(request, reply);
+  reply.code(refusal.status).send(errorBody(refusal.code, refusal.message, refusal.mend));
+}
+
+/** How long the rest of a refused body is read away, so that the answer is not lost in a connection reset. */
+const LINGER_MS = 1_000;
+
+/** Ends the connection once the answer has had time to arrive, though the body has not been read. */
+function closeAfter(request: FastifyRequest, reply: FastifyReply): void {
+  const { socket } = request.raw;
+  reply.header("connection", "close");
+  reply.raw.once("finish", () => {
+    request.raw.on("error", () => undefined).resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  });
+}
+
+/** Errors of ours, of lib and of Fastify that are the client's doing. */
+function asRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error;
+  if (error instanceof SparsewireError) return badRequest(error.message, error.mend, error.code);
+  const { statusCode, code, message } = error as { statusCode?: number; code?: string; message: string };
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
+    return new Refusal("the Content-Type is not application/x-tar", {
+      status: 415,
+      cause: "content_type",
+      code: "CONTENT_TYPE",
+      mend: "send Content-Type: application/x-tar",
+    });
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Refusal(message, { status: statusCode, cause: "bad_request", code: code ?? "BAD_REQUEST" });
+  }
+  return undefined;
+}
+
+const errorBody = (code: string, message: string, mend: string) => ({ error: { code, message, mend } });
+
+/** What is not even a request: bad syntax, headers too long or too slow. */
+function onClientError({ metrics }: HttpParts, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  metrics.refused.inc({ cause: isLate ? "timeout" : "bad_request" });
+  const status = isLate ? "408 Request Timeout" : "400 Bad Request";
+  const body = JSON.stringify(errorBody(isLate ? "TIMEOUT" : "BAD_REQUEST", status, ""));
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

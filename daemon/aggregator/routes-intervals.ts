@@ -1,0 +1,73 @@
+/** /api/v1/sensors and /api/v1/intervals: taking archives in, listing them, giving them back. */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "../log.js";
+import { listIntervals } from "./listing.js";
+import type { Metrics } from "./metrics.js";
+import { notFound } from "./refusal.js";
+import type { Sensors } from "./sensors.js";
+import type { Store } from "./store.js";
+import { type UploadResult, type Uploads, uploadIdentity } from "./upload.js";
+
+interface Parts {
+  logger: Logger;
+  metrics: Metrics;
+  store: Store;
+  sensors: Sensors;
+  uploads: Uploads;
+  /** Told of every archive that was stored. */
+  onStored(start: bigint): void;
+}
+
+const ONE = "/api/v1/intervals/:sensor/:run/:sequence";
+type Params = Record<string, string>;
+
+export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
+  http.put(ONE, { config: { right: "write" } }, async (request, reply) => {
+    const identity = uploadIdentity(request.params as Params);
+    const began = performance.now();
+    const result = await parts.uploads.receive(identity, request.raw);
+    note(parts, result, (performance.now() - began) / 1e3);
+    reply.code("stored" in result ? 201 : 200);
+    return "stored" in result ? { stored: true } : { duplicate: true };
+  });
+
+  http.get(ONE, async (request, reply) => {
+    const { sensor, run, sequence } = uploadIdentity(request.params as Params);
+    const { identities } = parts.store.catalog;
+    if (!identities.has(sensor, run, sequence)) throw notFound("there is no such interval");
+    const path = parts.store.findRaw({ start: 0n, sensor, run, sequence });
+    const size = path === undefined ? undefined : await stat(path).catch(() => undefined);
+    if (path === undefined || size === undefined) {
+      throw notFound(
+        "only roll-ups contain this interval by now",
+        "raise store.keep_raw to keep archives longer",
+      );
+    }
+    reply.type("application/x-tar").header("content-length", size.size);
+    return reply.send(createReadStream(path));
+  });
+
+  http.get("/api/v1/intervals", async (request) => {
+    return listIntervals(parts.store, request.query as Record<string, unknown>);
+  });
+
+  http.get("/api/v1/sensors", async () => ({ sensors: await parts.sensors.list() }));
+}
+
+function note({ metrics, sensors, onStored }: Parts, result: UploadResult, seconds: number): void {
+  if (!("stored" in result)) {
+    metrics.received.inc({ result: "duplicate" });
+    return;
+  }
+  const { manifest, bytes } = result;
+  metrics.received.inc({ result: "stored" });
+  metrics.receivedBytes.inc(bytes);
+  metrics.packets.inc(manifest.packets);
+  metrics.frames.inc(manifest.frames);
+  metrics.storeSeconds.observe(seconds);
+  metrics.lagSeconds.observe(Math.max(0, Date.now() / 1e3 - Number(manifest.end / 1_000_000n) / 1e3));
+  sensors.note(manifest);
+  onStored(manifest.start);
+}

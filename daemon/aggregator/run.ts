@@ -1,0 +1,115 @@
+/** The aggregator as a whole: its parts put together, started, reloaded and closed. */
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { SparsewireError } from "../../lib/errors.js";
+import { diffConfig } from "../config/schema.js";
+import type { Logger } from "../log.js";
+import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
+import { createHttp, type HttpState } from "./http.js";
+import { checkListen, readTls } from "./listen.js";
+import { addGauges, createMetrics } from "./metrics.js";
+import { intervalRoutes } from "./routes-intervals.js";
+import { probeRoutes } from "./routes-probes.js";
+import { Sensors } from "./sensors.js";
+import { Store } from "./store.js";
+import { Tokens } from "./tokens.js";
+import { Uploads } from "./upload.js";
+
+export interface Aggregator {
+  /** Where it listens, as http(s)://ADDRESS:PORT. */
+  readonly url: string;
+  /** Takes over what can change while running; returns the keys that need a restart. Throws and keeps all as it was. */
+  reload(config: AggregatorConfig): Promise<{ restart: string[] }>;
+  /** Lets uploads and answers in flight finish (bounded), then gives back port, threads and store. */
+  close(): Promise<void>;
+}
+
+/** Longest that a close waits for requests in flight. */
+const CLOSE_MS_MAX = 10_000;
+
+/** Version of the software, from the package it was installed as. */
+const VERSION = (
+  JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string }
+).version;
+
+/**
+ * Starts an aggregator; resolves when it listens and the store has been read. Throws SparsewireError: INSECURE_LISTEN,
+ * TLS_FILES, TOKEN_FILE (usage), LISTEN, STORE_UNUSABLE, STORE_LOCKED.
+ */
+export async function startAggregator(
+  config: AggregatorConfig,
+  { logger }: { logger: Logger },
+): Promise<Aggregator> {
+  checkListen(config);
+  const state: HttpState = { tokens: new Tokens(config), open: false };
+  const tls = readTls(config);
+  const store = new Store(config.store.path, logger);
+  const metrics = createMetrics(VERSION);
+  const sensors = new Sensors(store);
+  const uploads = new Uploads(store, config.limits, () => config.store.max_bytes - store.catalog.totalBytes);
+  const http = createHttp({ logger, metrics, state, tls, requestTimeout: config.limits.upload_timeout });
+  addGauges(metrics, {
+    files: (level) => store.catalog.files[level],
+    bytes: (level) => store.catalog.bytes[level],
+    quarantined: () => store.quarantined,
+    sensors: () => store.catalog.identities.sensors,
+    uploads: () => uploads.inFlight,
+    queries: () => 0,
+    pendingMinutes: () => 0,
+  });
+  probeRoutes(http, { metrics, state, store });
+  intervalRoutes(http, { logger, metrics, store, sensors, uploads, onStored: () => undefined });
+  let url: string;
+  try {
+    url = await listen(http, config, tls !== undefined);
+    await store.load();
+  } catch (error) {
+    await http.close();
+    store.close();
+    throw error;
+  }
+  state.open = true;
+  logger.info({ url, store: config.store.path, files: store.catalog.files }, "aggregator is ready");
+  return {
+    url,
+    async reload(next) {
+      checkListen(next);
+      const tokens = new Tokens(next);
+      const { restart } = diffConfig(aggregatorConfigSchema, config, next);
+      state.tokens = tokens;
+      uploads.limits = next.limits;
+      config = next;
+      return { restart };
+    },
+    async close() {
+      state.open = false;
+      const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS_MAX);
+      await http.close();
+      clearTimeout(impatient);
+      store.close();
+      logger.info("aggregator has stopped");
+    },
+  };
+}
+
+async function listen(
+  http: ReturnType<typeof createHttp>,
+  { listen: { address, port } }: AggregatorConfig,
+  isTls: boolean,
+): Promise<string> {
+  try {
+    await http.listen({ host: address, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SparsewireError("LISTEN", `cannot listen on ${address} port ${port} (${code ?? error})`, {
+      mend:
+        code === "EADDRINUSE"
+          ? "stop what listens there, or set listen.port"
+          : "set listen.address and listen.port",
+      cause: error,
+    });
+  }
+  const bound = http.server.address() as AddressInfo;
+  const host = bound.family === "IPv6" ? `[${bound.address}]` : bound.address;
+  return `${isTls ? "https" : "http"}://${host}:${bound.port}`;
+}

@@ -1,0 +1,98 @@
+/** Rebuilding the catalog from the files of a store: names for raw archives, manifests for roll-ups. */
+import { type Dirent, statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { archiveName, parseArchiveName } from "../../lib/archive.js";
+import type { Manifest } from "../../lib/manifest.js";
+import { readManifestFile } from "./manifest-file.js";
+import {
+  levelFolder,
+  periodOf,
+  periodStart,
+  ROLLUP_LEVELS,
+  type RollupLevel,
+  START_NS_MAX,
+} from "./periods.js";
+import type { Store } from "./store.js";
+
+/** Fills the store's catalog. Raw first: a roll-up then marks the rows that it contains. */
+export async function scanStore(store: Store, signal?: AbortSignal): Promise<void> {
+  for await (const path of filesBelow(join(store.path, "raw"), signal)) {
+    const why = addRaw(store, path);
+    if (why !== undefined) await store.quarantine(path, why);
+  }
+  for (const level of ROLLUP_LEVELS) {
+    for await (const path of filesBelow(join(store.path, "rollup", level), signal)) {
+      try {
+        const { manifest, size } = await readManifestFile(path);
+        const period = checkRollup(store, level, path, manifest);
+        store.catalog.setRollup(
+          describeRollup(level, period, size, manifest, statSync(path).mtimeMs),
+          manifest.parts,
+        );
+      } catch (error) {
+        await store.quarantine(path, error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+}
+
+/** The catalog's entry for a roll-up that has this manifest. */
+export function describeRollup(
+  level: RollupLevel,
+  period: number,
+  size: number,
+  manifest: Pick<Manifest, "intervals" | "parts">,
+  written: number,
+) {
+  const sensors = [...new Set((manifest.parts ?? []).map(({ sensor }) => sensor))];
+  return { level, period, size, written, intervals: manifest.intervals, sensors };
+}
+
+/** Adds a raw archive by its name; says what is wrong with it otherwise. */
+function addRaw(store: Store, path: string): string | undefined {
+  const identity = parseArchiveName(basename(path));
+  if (identity === undefined) return "its name is not that of an archive";
+  const { start, sensor, run, sequence } = identity;
+  if (start >= START_NS_MAX || folderOf(store, path) !== levelFolder("raw", start)) {
+    return "it lies in the folder of another time";
+  }
+  const stat = statSync(path);
+  if (stat.size === 0) return "it is empty";
+  const { catalog } = store;
+  if (catalog.identities.has(sensor, run, sequence)) return "the interval is there under another name";
+  const entry = { start, run: catalog.identities.run(sensor, run), sequence };
+  catalog.addRaw({ ...entry, size: stat.size, written: stat.mtimeMs });
+  return undefined;
+}
+
+function checkRollup(store: Store, level: RollupLevel, path: string, manifest: Manifest): number {
+  const period = periodOf(level, manifest.start);
+  const counted = (manifest.parts ?? []).reduce(
+    (sum, { ranges }) => sum + ranges.reduce((inner, [first, last]) => inner + last - first + 1, 0),
+    0,
+  );
+  if (manifest.mode !== "rollup") throw new Error("it is not a roll-up");
+  if (manifest.start >= START_NS_MAX || manifest.start !== periodStart(level, period)) {
+    throw new Error(`it does not start with a period of ${level}`);
+  }
+  if (basename(path) !== archiveName(manifest) || path !== store.rollupPath(level, period)) {
+    throw new Error("its name or folder is not what its manifest says");
+  }
+  if (counted !== manifest.intervals) throw new Error("its parts are not the intervals it counts");
+  return period;
+}
+
+const folderOf = (store: Store, path: string): string => relative(store.path, dirname(path));
+
+/** Regular files below a folder, in order of their paths. Anything else (links, sockets) is left alone. */
+async function* filesBelow(folder: string, signal?: AbortSignal): AsyncGenerator<string> {
+  signal?.throwIfAborted();
+  const entries: Dirent[] = await readdir(folder, { withFileTypes: true });
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path, signal);
+    else if (entry.isFile()) yield path;
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The folder of archives: raw/YYYY/MM/DD/HH and rollup/{1m,1h,1d}/YYYY/MM/DD hold the only truth, tmp what is being
+ * received, quarantine what turned out not to be sound. Everything else is derived from these at the start.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { type FileHandle, open, readdir, rename, rmdir, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { type ArchiveIdentity, archiveName } from "../../lib/archive.js";
+import { EXIT, SparsewireError } from "../../lib/errors.js";
+import type { Logger } from "../log.js";
+import { Catalog, type RawEntry } from "./catalog.js";
+import { makeFolder, removeIfThere, settle } from "./durable.js";
+import { lockStore } from "./lock.js";
+import { levelFolder, periodStart, ROLLUP_LEVELS, type RollupLevel } from "./periods.js";
+import { scanStore } from "./scan.js";
+
+/** Sensor, run and sequence in the name of a roll-up: it is everybody's, and named by its period. */
+export const ROLLUP_SENSOR = "all";
+export const ROLLUP_RUN = "0".repeat(16);
+
+/** A file that is being received. */
+export interface Temporary {
+  readonly path: string;
+  readonly handle: FileHandle;
+}
+
+export class Store {
+  readonly catalog = new Catalog();
+  /** Files moved to quarantine since the start. */
+  quarantined = 0;
+  readonly #unlock: () => void;
+
+  constructor(
+    readonly path: string,
+    readonly logger: Logger,
+  ) {
+    try {
+      for (const folder of ["raw", "tmp", "quarantine", ...ROLLUP_LEVELS.map((level) => `rollup/${level}`)]) {
+        mkdirSync(join(path, folder), { recursive: true, mode: 0o750 });
+      }
+      this.#unlock = lockStore(path);
+    } catch (error) {
+      if (error instanceof SparsewireError) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      throw new SparsewireError("STORE_UNUSABLE", `the store ${path} cannot be used (${code ?? error})`, {
+        exit: code === "EACCES" || code === "EPERM" ? EXIT.notPermitted : EXIT.failure,
+        mend: "make it a folder that this user may write, or set store.path",
+        cause: error,
+      });
+    }
+  }
+
+  /** Rebuilds the catalog from the files. Nothing that is found stops it: what is not sound goes to quarantine. */
+  async load(signal?: AbortSignal): Promise<void> {
+    for (const name of await readdir(join(this.path, "tmp"))) await unlink(join(this.path, "tmp", name));
+    await scanStore(this, signal);
+  }
+
+  close(): void {
+    this.#unlock();
+  }
+
+  /** Path of a raw archive. */
+  rawPath(entry: RawEntry): string {
+    const { start, run, sequence } = entry;
+    return this.#path("raw", { start, sensor: run.sensor, run: run.run, sequence });
+  }
+
+  /** Path of the raw archive of an interval, or undefined when the store has none (any more). */
+  findRaw(identity: ArchiveIdentity): string | undefined {
+    const entry = this.catalog.findRaw(identity);
+    return entry === undefined ? undefined : this.rawPath(entry);
+  }
+
+  rollupPath(level: RollupLevel, period: number): string {
+    const start = periodStart(level, period);
+    return this.#path(level, { start, sensor: ROLLUP_SENSOR, run: ROLLUP_RUN, sequence: period });
+  }
+
+  #path(level: RollupLevel | "raw", identity: ArchiveIdentity): string {
+    return join(this.path, levelFolder(level, identity.start), archiveName(identity));
+  }
+
+  /** A name in tmp that nobody has. */
+  temporaryPath(): string {
+    return join(this.path, "tmp", `${randomBytes(8).toString("hex")}.tmp`);
+  }
+
+  async temporary(): Promise<Temporary> {
+    const path = this.temporaryPath();
+    return { path, handle: await open(path, "wx+", 0o640) };
+  }
+
+  /** Gives up a file that was being received. */
+  async discard({ path, handle }: Temporary): Promise<void> {
+    await handle.close().catch(() => undefined);
+    await removeIfThere(path);
+  }
+
+  /**
+   * Makes a received file part of the store: on return it is on stable storage under its name, and in the catalog.
+   * When it throws (a file system error), nothing has been added.
+   */
+  async keep(temporary: Temporary, identity: ArchiveIdentity, size: number): Promise<void> {
+    const { start, sensor, run, sequence } = identity;
+    const path = this.#path("raw", identity);
+    try {
+      await settle(temporary.handle, temporary.path, path);
+    } catch (error) {
+      // The rename may have happened, its fsync not: an archive nobody was promised must not stay.
+      await removeIfThere(path).catch(() => undefined);
+      throw error;
+    }
+    const entry = { start, run: this.catalog.identities.run(sensor, run), sequence, size };
+    this.catalog.addRaw({ ...entry, written: Date.now() });
+  }
+
+  /** Moves a file that is not sound out of the way, counts and logs it. */
+  async quarantine(path: string, why: string): Promise<void> {
+    this.quarantined++;
+    this.logger.error({ file: path, why }, "not a sound archive: moved to quarantine");
+    const to = join(this.path, "quarantine", `${Date.now()}-${this.quarantined}-${basename(path)}`);
+    await rename(path, to).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") this.logger.error({ file: path, code: error.code }, "cannot be moved");
+    });
+  }
+
+  /** Deletes a file, and the folders that are empty without it. */
+  async remove(path: string): Promise<void> {
+    await removeIfThere(path);
+    const stop = [join(this.path, "raw"), ...ROLLUP_LEVELS.map((level) => join(this.path, "rollup", level))];
+    for (let folder = dirname(path); !stop.includes(folder); folder = dirname(folder)) {
+      try {
+        await rmdir(folder);
+      } catch {
+        return;
+      }
+    }
+  }
+
+  /** Throws the file system's error when nothing can be written (and synced) now. */
+  async probe(): Promise<void> {
+    const temporary = await this.temporary();
+    try {
+      await temporary.handle.write(new Uint8Array(4096));
+      await temporary.handle.sync();
+    } finally {
+      await this.discard(temporary);
+    }
+  }
+
+  /** Makes sure that a folder for roll-ups exists; worker threads write into it. */
+  prepareFolder(path: string): Promise<void> {
+    return makeFolder(dirname(path));
+  }
+}

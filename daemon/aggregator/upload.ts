@@ -1,0 +1,279 @@
+/**
+ * Receiving one archive: streamed into a temporary file under a running SHA-256, verified, made durable, and only then
+ * acknowledged. Whatever goes wrong before that leaves nothing behind.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { decodeArchive } from "../../lib/archive.js";
+import { SparsewireError } from "../../lib/errors.js";
+import { type Manifest, runId, sensorName } from "../../lib/manifest.js";
+import type { AggregatorConfig } from "./config.js";
+import { isFull, isStorageError } from "./durable.js";
+import { START_NS_MAX } from "./periods.js";
+import { badRequest, comeBack, Refusal } from "./refusal.js";
+import type { Store, Temporary } from "./store.js";
+
+export interface UploadIdentity {
+  sensor: string;
+  run: string;
+  sequence: number;
+}
+export type UploadResult = { stored: true; manifest: Manifest; bytes: number } | { duplicate: true };
+
+type Limits = AggregatorConfig["limits"];
+
+/** Modes that sealed intervals have; sums are made here, not received. */
+const SEALED_MODES = new Set<Manifest["mode"]>(["mirror", "host", "inline", "pcap"]);
+
+export class Uploads {
+  limits: Limits;
+  inFlight = 0;
+  readonly #store: Store;
+  /** Bytes the store may hold; asked at each upload. */
+  readonly #room: () => number;
+  /** Identities whose files are being made durable right now. */
+  readonly #settling = new Map<string, Promise<unknown>>();
+  /** One archive at a time is held in memory whole, to be verified. */
+  #verifying: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Store, limits: Limits, room: () => number) {
+    this.#store = store;
+    this.limits = limits;
+    this.#room = room;
+  }
+
+  /** Takes the body of a PUT. Throws Refusal with the answer to give. */
+  async receive(identity: UploadIdentity, request: IncomingMessage): Promise<UploadResult> {
+    const length = bodyLength(request.headers, this.limits.max_archive_bytes);
+    const digest = bodyDigest(request.headers);
+    if (this.inFlight >= this.limits.max_uploads) throw comeBack("too many uploads at once", "too_many");
+    const { identities } = this.#store.catalog;
+    if (!identities.hasSensor(identity.sensor) && identities.sensors >= this.limits.max_sensors) {
+      throw new Refusal(`${identity.sensor} would be one sensor more than limits.max_sensors`, {
+        status: 403,
+        cause: "too_many_sensors",
+        code: "TOO_MANY_SENSORS",
+        mend: "raise limits.max_sensors, or remove the archives of sensors that are gone",
+      });
+    }
+    if (length > this.#room()) throw storeFull("the store has reached store.max_bytes");
+    this.inFlight++;
+    try {
+      return await this.#receive(identity, request, length, digest);
+    } catch (error) {
+      if (error instanceof Refusal || !isStorageError(error)) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (isFull(error)) throw storeFull(`the store's file system is full (${code})`);
+      throw storeFull(`the store cannot be written (${code})`);
+    } finally {
+      this.inFlight--;
+    }
+  }
+
+  async #receive(identity: UploadIdentity, request: IncomingMessage, length: number, digest: string) {
+    const temporary = await this.#store.temporary();
+    let kept = false;
+    try {
+      const actual = await pump(request, temporary.handle, length, this.limits.upload_timeout);
+      if (actual !== digest) throw digestRefusal("the body is not what its Content-Digest says");
+      const manifest = await this.#verify(temporary, length);
+      checkIdentity(identity, manifest);
+      const result = await this.#settle(temporary, manifest, length, digest);
+      kept = "stored" in result;
+      return result;
+    } finally {
+      if (!kept) await this.#store.discard(temporary);
+    }
+  }
+
+  /** Decodes the received file; archives take turns, so that memory holds one of them at most. */
+  #verify({ handle }: Temporary, length: number): Promise<Manifest> {
+    const verified = this.#verifying.then(async () => {
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await handle.read(bytes, 0, length, 0);
+      try {
+        return decodeArchive(bytes.subarray(0, bytesRead), { verify: true }).manifest;
+      } catch (error) {
+        if (!(error instanceof SparsewireError)) throw error;
+        if (error.code === "BAD_DIGEST") throw digestRefusal(error.message);
+        const { code, mend, message } = error;
+        throw new Refusal(message, { status: 400, cause: "bad_archive", code, mend });
+      }
+    });
+    this.#verifying = verified.catch(() => undefined);
+    return verified;
+  }
+
+  /** Makes the file durable under its name, unless the interval is there already. Same intervals take turns. */
+  async #settle(
+    temporary: Temporary,
+    manifest: Manifest,
+    bytes: number,
+    digest: string,
+  ): Promise<UploadResult> {
+    const key = `${manifest.sensor}/${manifest.run}/${manifest.sequence}`;
+    for (let other = this.#settling.get(key); other !== undefined; other = this.#settling.get(key)) {
+      await other.catch(() => undefined);
+    }
+    const settled = (async (): Promise<UploadResult> => {
+      const { identities } = this.#store.catalog;
+      if (identities.has(manifest.sensor, manifest.run, manifest.sequence)) {
+        await this.#compare(manifest, digest);
+        return { duplicate: true };
+      }
+      await this.#store.keep(temporary, manifest, bytes);
+      return { stored: true, manifest, bytes };
+    })();
+    this.#settling.set(key, settled);
+    try {
+      return await settled;
+    } finally {
+      this.#settling.delete(key);
+    }
+  }
+
+  /** A replay must be the same bytes. Once the raw archive is gone (rolled up, expired) the identity has to do. */
+  async #compare(manifest: Manifest, digest: string): Promise<void> {
+    const path = this.#store.findRaw(manifest);
+    if (path === undefined) return;
+    const hash = createHash("sha256");
+    try {
+      for await (const chunk of createReadStream(path)) hash.update(chunk);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw error;
+    }
+    if (hash.digest("base64") === digest) return;
+    throw new Refusal("this interval is stored already, with other bytes", {
+      status: 409,
+      cause: "conflict",
+      code: "CONFLICT",
+      mend: "a sensor must never reuse a run and sequence: give each sensor a name of its own",
+    });
+  }
+}
+
+/** Sensor, run and sequence of the URL. */
+export function uploadIdentity(params: Record<string, string>): UploadIdentity {
+  const { sensor = "", run = "", sequence = "" } = params;
+  if (!sensorName.safeParse(sensor).success)
+    throw badRequest("the sensor in the path is not a sensor's name");
+  if (!runId.safeParse(run).success) throw badRequest("the run in the path is not 16 hexadecimal digits");
+  if (!/^(0|[1-9]\d{0,15})$/.test(sequence) || !Number.isSafeInteger(Number(sequence))) {
+    throw badRequest("the sequence in the path is not a number");
+  }
+  return { sensor, run, sequence: Number(sequence) };
+}
+
+function bodyLength(headers: IncomingHttpHeaders, max: number): number {
+  const text = headers["content-length"];
+  if (text === undefined || !/^\d{1,16}$/.test(text)) {
+    throw new Refusal("Content-Length is missing", {
+      status: 411,
+      cause: "length_required",
+      code: "LENGTH_REQUIRED",
+      mend: "send the archive with its length, not chunked",
+      close: true,
+    });
+  }
+  if (Number(text) > max) {
+    throw new Refusal(`an archive of ${text} bytes is larger than limits.max_archive_bytes (${max})`, {
+      status: 413,
+      cause: "too_large",
+      code: "TOO_LARGE",
+      mend: "seal shorter intervals, or raise limits.max_archive_bytes of the aggregator",
+      close: true,
+    });
+  }
+  return Number(text);
+}
+
+/** The SHA-256 in Content-Digest (RFC 9530), base64. */
+function bodyDigest(headers: IncomingHttpHeaders): string {
+  const found = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(String(headers["content-digest"] ?? ""));
+  if (found === null) {
+    throw badRequest("Content-Digest is missing or has no sha-256", "send Content-Digest: sha-256=:BASE64:");
+  }
+  return found[1]!;
+}
+
+/** Writes the body to the file as it comes; its SHA-256 in base64. */
+async function pump(
+  request: IncomingMessage,
+  file: FileHandle,
+  length: number,
+  timeout: number,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const body = request[Symbol.asyncIterator]();
+  let expire = (): void => undefined;
+  const expired = new Promise<never>((_, reject) => {
+    expire = () =>
+      reject(
+        new Refusal(`the upload took longer than limits.upload_timeout (${timeout} ms)`, {
+          status: 408,
+          cause: "timeout",
+          code: "TIMEOUT",
+          close: true,
+        }),
+      );
+  });
+  expired.catch(() => undefined);
+  const timer = setTimeout(expire, timeout);
+  try {
+    let received = 0;
+    for (;;) {
+      const next = body.next();
+      next.catch(() => undefined);
+      const { done, value } = (await Promise.race([next, expired])) as IteratorResult<Buffer, undefined>;
+      if (done) break;
+      hash.update(value!);
+      for (let at = 0; at < value!.length; ) at += (await file.write(value!, at)).bytesWritten;
+      received += value!.length;
+    }
+    if (received !== length) throw truncated();
+    return hash.digest("base64");
+  } catch (error) {
+    if (error instanceof Refusal || isDisk(error)) throw error;
+    throw truncated();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Errors of the file, not of the socket (which is only read). */
+const isDisk = (error: unknown): boolean =>
+  isStorageError(error) && (error as NodeJS.ErrnoException).syscall === "write";
+
+const truncated = (): Refusal =>
+  new Refusal("the connection ended in the middle of the archive", {
+    status: 400,
+    cause: "truncated",
+    code: "TRUNCATED",
+    close: true,
+  });
+
+const digestRefusal = (what: string): Refusal =>
+  new Refusal(what, { status: 422, cause: "digest", code: "BAD_DIGEST", mend: "send the archive again" });
+
+const storeFull = (what: string): Refusal =>
+  new Refusal(what, {
+    status: 507,
+    cause: "disk_full",
+    code: "STORE_FULL",
+    mend: "free space, or lower the retention of the store; the upload can be repeated then",
+    retryAfter: 10,
+  });
+
+function checkIdentity(identity: UploadIdentity, manifest: Manifest): void {
+  const differs = (["sensor", "run", "sequence"] as const).find((key) => identity[key] !== manifest[key]);
+  const mismatch = (what: string) => new Refusal(what, { status: 400, cause: "mismatch", code: "MISMATCH" });
+  if (differs !== undefined) throw mismatch(`the ${differs} in the path is not that in the manifest`);
+  if (!SEALED_MODES.has(manifest.mode)) throw mismatch(`a ${manifest.mode} is not a sealed interval`);
+  if (manifest.intervals !== 1) throw mismatch("it does not hold exactly one interval");
+  if (manifest.start >= START_NS_MAX || manifest.end < manifest.start) {
+    throw mismatch("its interval ends before it starts, or lies beyond the year 2262");
+  }
+}

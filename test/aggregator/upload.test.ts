@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { archive, config, filesBelow, get, NOON, put, RUN, SECOND, start } from "./support.js";
+
+test("an uploaded interval is stored, listed, given back, and a duplicate when it comes again", async () => {
+  const server = await start(config());
+  const bytes = archive({
+    sequence: 7,
+    frames: 3,
+    packets: 2,
+    bytes: 128,
+    reasons: { ipv4: 2, arp: 1 } as never,
+  });
+  const first = await put(server.url, bytes, { sequence: 7 });
+  assert.deepEqual([first.status, await first.json()], [201, { stored: true }]);
+  const again = await put(server.url, bytes, { sequence: 7 });
+  assert.deepEqual([again.status, await again.json()], [200, { duplicate: true }]);
+
+  const { intervals, cursor } = (await get(server.url, "/api/v1/intervals")).body;
+  assert.equal(cursor, null);
+  assert.deepEqual([intervals.length, intervals[0].packets, intervals[0].sequence], [1, 2, 7]);
+  const { sensors } = (await get(server.url, "/api/v1/sensors")).body;
+  assert.deepEqual(
+    [sensors[0].name, sensors[0].intervals, sensors[0].last_interval.bytes],
+    ["edge-1", 1, 128],
+  );
+  const back = await fetch(`${server.url}/api/v1/intervals/edge-1/${RUN}/7`);
+  assert.deepEqual(new Uint8Array(await back.arrayBuffer()), bytes);
+  await server.close();
+  assert.deepEqual(filesBelow(server.config.store.path).length, 1);
+});
+
+test("what was acknowledged is there after a restart", async () => {
+  const settings = config();
+  const before = await start(settings);
+  for (let sequence = 0; sequence < 5; sequence++) {
+    const bytes = archive({ sequence, start: NOON + BigInt(sequence) * SECOND });
+    assert.equal((await put(before.url, bytes, { sequence })).status, 201);
+  }
+  await before.close();
+  const after = await start(settings);
+  const page = (await get(after.url, "/api/v1/intervals?limit=3")).body;
+  assert.deepEqual(
+    page.intervals.map((one: { sequence: number }) => one.sequence),
+    [4, 3, 2],
+  );
+  const rest = (await get(after.url, `/api/v1/intervals?limit=3&cursor=${page.cursor}`)).body;
+  assert.deepEqual(
+    rest.intervals.map((one: { sequence: number }) => one.sequence),
+    [1, 0],
+  );
+  assert.equal(
+    (await put(after.url, archive({ sequence: 2, start: NOON + 2n * SECOND }), { sequence: 2 })).status,
+    200,
+  );
+  await after.close();
+});
