@@ -66,6 +66,10 @@ export const manifestSchema = z.object({
   parts: z
     .array(z.object({ sensor: sensorName, run: runId, ranges: z.array(z.tuple([count, count])) }))
     .optional(),
+  /** Intervals of this run so far that reached neither spool nor aggregator, by cause. */
+  lost: z.record(z.string().max(64), count).optional(),
+  /** The sensor's run before this one: its last spooled interval, and whether it ended by itself. */
+  previous: z.object({ run: runId, sequence: count.nullable(), ended: z.enum(["stop", "crash"]) }).optional(),
   members: z.array(
     z.object({ name: z.string().max(100), size: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   ),

@@ -2,7 +2,13 @@
  * Traffic: the matrices of one interval, or of a sum of intervals. Packets and bytes are two value planes over one
  * pattern of links; IPv4 and IPv6 are apart, because their index spaces are (2^32 and 2^60).
  */
-import type { GraphBLAS, HyperCSR, Matrix } from "graphblas-wasm";
+import {
+  addPlanes as addValuePlanes,
+  type GraphBLAS,
+  type HyperCSR,
+  type Matrix,
+  serializePlanes,
+} from "graphblas-wasm";
 import { type DecodedArchive, encodeArchive, MEMBERS, mergeDicts } from "./archive.js";
 import { readDict, writeDict } from "./dict.js";
 import { EXIT, SparsewireError } from "./errors.js";
@@ -105,9 +111,9 @@ export function trafficOf(grb: GraphBLAS, archive: DecodedArchive): Traffic {
 /** The sum, as a new object; a and b stay. Values widen to UINT64 when 32 bits might not hold a sum. */
 export function addTraffic(grb: GraphBLAS, a: Traffic, b: Traffic): Traffic & { collisions: number } {
   let collisions = 0;
-  const v4 = addPlanes(grb, a.v4, b.v4);
+  const v4 = addPlanes(a.v4, b.v4);
   let v6: Planes6 | undefined;
-  const planes6 = addPlanes(grb, a.v6, b.v6);
+  const planes6 = addPlanes(a.v6, b.v6);
   if (planes6 !== undefined) {
     if (a.v6 !== undefined && b.v6 !== undefined && a.v6.keyId !== b.v6.keyId) {
       throw bad("IPv6 matrices under different hash keys cannot be added");
@@ -129,14 +135,14 @@ export function encodeTraffic(
   const empty = traffic.v4 === undefined ? emptyPlanes(grb, DIMENSION4) : undefined;
   const v4 = traffic.v4 ?? empty!;
   try {
-    const [packets4, bytes4] = grb.serializePlanes([v4.packets, v4.bytes]);
+    const [packets4, bytes4] = serializePlanes([v4.packets, v4.bytes]);
     members.push({ name: MEMBERS.packets4, data: packets4! }, { name: MEMBERS.bytes4, data: bytes4! });
   } finally {
     empty?.packets.dispose();
     empty?.bytes.dispose();
   }
   if (traffic.v6 !== undefined) {
-    const [packets6, bytes6] = grb.serializePlanes([traffic.v6.packets, traffic.v6.bytes]);
+    const [packets6, bytes6] = serializePlanes([traffic.v6.packets, traffic.v6.bytes]);
     members.push({ name: MEMBERS.packets6, data: packets6! }, { name: MEMBERS.bytes6, data: bytes6! });
     members.push({ name: MEMBERS.dict6, data: traffic.v6.dict });
   }
@@ -191,7 +197,7 @@ function readPlanes(
   return undefined;
 }
 
-function addPlanes(grb: GraphBLAS, a: Planes | undefined, b: Planes | undefined): Planes | undefined {
+function addPlanes(a: Planes | undefined, b: Planes | undefined): Planes | undefined {
   if (a === undefined || b === undefined) {
     const only = a ?? b;
     return only === undefined ? undefined : { packets: only.packets.dup(), bytes: only.bytes.dup() };
@@ -206,7 +212,7 @@ function addPlanes(grb: GraphBLAS, a: Planes | undefined, b: Planes | undefined)
     return wide;
   };
   try {
-    const [packets, bytes] = grb.addPlanes([widen(a.packets), a.bytes], [widen(b.packets), b.bytes], "plus");
+    const [packets, bytes] = addValuePlanes([widen(a.packets), a.bytes], [widen(b.packets), b.bytes], "plus");
     return { packets: packets!, bytes: bytes! };
   } finally {
     for (const matrix of widened) matrix.dispose();

@@ -17,7 +17,6 @@ import {
   makeTraffic,
   planesOf,
   type Quantities,
-  quantitiesOf,
   type Traffic,
 } from "../../lib/traffic.js";
 import { ControlView } from "./control-view.js";

@@ -1,0 +1,24 @@
+/** The key of the IPv6 index hash: from a file, or the common one. */
+import { readFileSync } from "node:fs";
+import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { IPV6_HASH_KEY_DEFAULT, keyId, keyWords } from "../../lib/ipv6-index.js";
+
+export interface HashKey {
+  words: [bigint, bigint];
+  id: string;
+}
+
+/** Reads 32 hexadecimal digits; throws BAD_HASH_KEY. */
+export function loadHashKey(path: string | undefined): HashKey {
+  if (path === undefined) return hashKeyOf(Uint8Array.from(IPV6_HASH_KEY_DEFAULT));
+  const text = readFileSync(path, "latin1").trim();
+  if (!/^[0-9a-f]{32}$/i.test(text)) {
+    throw new SparsewireError("BAD_HASH_KEY", `${path} is not a hash key of 32 hexadecimal digits`, {
+      exit: EXIT.usage,
+      mend: "make one: openssl rand -hex 16",
+    });
+  }
+  return hashKeyOf(Uint8Array.from(Buffer.from(text, "hex")));
+}
+
+const hashKeyOf = (key: Uint8Array): HashKey => ({ words: keyWords(key), id: keyId(key) });

@@ -1,0 +1,116 @@
+/** Matrix workers with one queue of jobs: one for a live sensor, one a core for files. Results come in job order. */
+import { Worker } from "node:worker_threads";
+import type { MatrixJob, MatrixResult, MatrixWorkerData } from "./matrix-worker.js";
+
+export type ArchiveResult = Extract<MatrixResult, { type: "archive" }>;
+export type JobOutcome = ArchiveResult | Extract<MatrixResult, { type: "failed" }>;
+
+interface Member {
+  worker: Worker;
+  isBusy: boolean;
+  cpuNs: number;
+  memoryBytes: number;
+}
+
+export class MatrixPool {
+  readonly #members: Member[] = [];
+  readonly #queue: Omit<MatrixJob, "job">[] = [];
+  readonly #outcomes = new Map<number, JobOutcome>();
+  readonly #onOutcome: (outcome: JobOutcome) => void;
+  #given = 0;
+  #taken = 0;
+  #idle: (() => void)[] = [];
+
+  private constructor(onOutcome: (outcome: JobOutcome) => void) {
+    this.#onOutcome = onOutcome;
+  }
+
+  /** Starts `size` workers and waits until they are up. `onFailure`: a worker died. */
+  static async start(
+    data: MatrixWorkerData,
+    size: number,
+    onOutcome: (outcome: JobOutcome) => void,
+    onFailure: (error: Error) => void,
+  ): Promise<MatrixPool> {
+    const pool = new MatrixPool(onOutcome);
+    await Promise.all(Array.from({ length: size }, () => pool.#add(data, onFailure)));
+    return pool;
+  }
+
+  /** Queues a job; its outcome arrives by the callback, in the order of submission. */
+  submit(job: Omit<MatrixJob, "job">): void {
+    this.#queue.push(job);
+    this.#feed();
+  }
+
+  /** Jobs that have no outcome yet. */
+  get pending(): number {
+    return this.#given + this.#queue.length - this.#taken;
+  }
+
+  /** CPU time of the workers so far, ns, and memory of their matrices, bytes. */
+  figures(): { cpuNs: number; memoryBytes: number } {
+    return {
+      cpuNs: this.#members.reduce((sum, { cpuNs }) => sum + cpuNs, 0),
+      memoryBytes: this.#members.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+    };
+  }
+
+  /** Resolves when every job has its outcome. */
+  async drained(): Promise<void> {
+    if (this.pending > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+  }
+
+  async #add(data: MatrixWorkerData, onFailure: (error: Error) => void): Promise<void> {
+    const worker = new Worker(new URL("./matrix-worker.js", import.meta.url), {
+      workerData: data,
+      name: "matrix",
+    });
+    const member: Member = { worker, isBusy: true, cpuNs: 0, memoryBytes: 0 };
+    this.#members.push(member);
+    await new Promise<void>((resolve, reject) => {
+      worker.once("error", reject);
+      worker.on("message", (message: MatrixResult) => {
+        member.isBusy = false;
+        if (message.type === "ready") {
+          worker.off("error", reject);
+          worker.on("error", (error) => onFailure(error instanceof Error ? error : new Error(String(error))));
+          resolve();
+        } else {
+          if (message.type === "archive") {
+            member.cpuNs = message.cpuNs;
+            member.memoryBytes = message.memoryBytes;
+          }
+          this.#outcomes.set(message.job, message);
+        }
+        this.#deliver();
+        this.#feed();
+      });
+    });
+  }
+
+  #feed(): void {
+    for (const member of this.#members) {
+      if (member.isBusy) continue;
+      const job = this.#queue.shift();
+      if (job === undefined) return;
+      member.isBusy = true;
+      member.worker.postMessage({ ...job, job: this.#given++ } satisfies MatrixJob);
+    }
+  }
+
+  #deliver(): void {
+    for (;;) {
+      const outcome = this.#outcomes.get(this.#taken);
+      if (outcome === undefined) break;
+      this.#outcomes.delete(this.#taken++);
+      this.#onOutcome(outcome);
+    }
+    if (this.pending > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What must hold before an interface is taken: AF_XDP takes frames away from the host's stack, so an interface that
+ * carries the host's own traffic is refused unless it is forced.
+ */
+import { type InterfaceReport, probe, XdpError } from "xdp-node";
+import { EXIT, SparsewireError } from "../../lib/errors.js";
+import type { SensorConfig } from "./config.js";
+
+/** The interface as it is now; throws a SparsewireError when it must not or cannot be captured. */
+export function checkInterface(config: SensorConfig): InterfaceReport {
+  const name = config.interface!;
+  const report = inspect(name);
+  if (!report.up) {
+    throw new SparsewireError("INTERFACE_DOWN", `${name} is down`, {
+      mend: `bring it up: ip link set ${name} up`,
+    });
+  }
+  const addresses = [
+    ...report.addresses.ipv4,
+    ...report.addresses.ipv6.filter((text) => !/^fe80:/i.test(text)),
+  ];
+  if (!config.force && (addresses.length > 0 || report.defaultRoute)) {
+    const why = addresses.length > 0 ? `it has the address ${addresses[0]}` : "a default route leaves by it";
+    throw new SparsewireError(
+      "INTERFACE_IN_USE",
+      `refusing to capture on ${name}: ${why}, and frames that AF_XDP takes never reach this host's stack`,
+      {
+        exit: EXIT.usage,
+        mend: "use a mirror port, or set force = true (--force) if the host may lose that traffic",
+      },
+    );
+  }
+  return report;
+}
+
+/** The RX queues to take: all, or those that the configuration names, each of which must exist. */
+export function queuesToTake(config: SensorConfig, report: InterfaceReport): number[] {
+  const count = report.channels.rxQueues;
+  const queues = [...new Set(config.queues ?? Array.from({ length: count }, (_, queue) => queue))];
+  const missing = queues.find((queue) => queue >= count);
+  if (missing !== undefined) {
+    throw new SparsewireError(
+      "NO_QUEUE",
+      `${report.name} has no RX queue ${missing}: it has ${count}, numbered from 0`,
+      { exit: EXIT.usage, mend: `correct queues, or add channels: ethtool -L ${report.name} combined N` },
+    );
+  }
+  return queues;
+}
+
+function inspect(name: string): InterfaceReport {
+  try {
+    return probe(name).interface!;
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+const PERMISSION = new Set(["XDP_NOT_PERMITTED", "XDP_MEMLOCK"]);
+const UNSUPPORTED = new Set(["XDP_UNSUPPORTED", "XDP_ZEROCOPY_UNSUPPORTED", "XDP_NATIVE_UNSUPPORTED"]);
+
+/** An addon's error as one of ours, with the exit code that its kind asks for. */
+export function explain(error: unknown): unknown {
+  if (!(error instanceof XdpError)) return error;
+  const exit = PERMISSION.has(error.code)
+    ? EXIT.notPermitted
+    : UNSUPPORTED.has(error.code)
+      ? EXIT.unsupported
+      : EXIT.failure;
+  return new SparsewireError(error.code, error.message, { exit, mend: error.mend, cause: error });
+}

@@ -1,0 +1,361 @@
+/**
+ * Frames of a live interface: XDP program, sockets, sandboxes and their capture workers. The main thread maps rings and
+ * frames into each sandbox's memory and starts the workers; from then on it only reads counters and asks for seals.
+ */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import {
+  addressOf,
+  backMemory,
+  interfaceCounters,
+  redirectObject,
+  type XdpLink,
+  XdpProgram,
+  XskSocket,
+} from "xdp-node";
+import { memoryLayout, QUEUES_MAX, SEAL_CAUSES, type SealCause } from "../../lib/abi.js";
+import { SparsewireError } from "../../lib/errors.js";
+import type { Manifest } from "../../lib/manifest.js";
+import { DROP_CAUSES, type DropCause, XDP_STATISTICS } from "../../lib/reasons.js";
+import { configureSandbox } from "../capture/configure.js";
+import { ControlView } from "../capture/control-view.js";
+import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "../capture/live-worker.js";
+import { sandboxMemory } from "../capture/sandbox.js";
+import { SealLine } from "../capture/seal-line.js";
+import type { SensorConfig } from "./config.js";
+import { checkInterface, explain, queuesToTake } from "./guard.js";
+import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
+
+const HUGE_PAGE = 1 << 21;
+/** Longest frame that fits a chunk: 256 bytes are the kernel's XDP headroom. */
+const XDP_HEADROOM = 256;
+const LINK_ETHERNET = 1;
+/** How long a worker may take to drain its rings, seal and return. */
+const STOP_MS = 10_000;
+
+interface Capture {
+  memory: WebAssembly.Memory;
+  control: ControlView;
+  queues: number[];
+  sockets: XskSocket[];
+  vitals: Float64Array;
+  worker?: Worker;
+}
+
+export class LiveSource implements FrameSource {
+  readonly name: string;
+  readonly #config: SensorConfig;
+  readonly #hashKey: readonly [bigint, bigint];
+  readonly #line = new SealLine();
+  readonly #captures: Capture[] = [];
+  #program: XdpProgram | undefined;
+  #link: XdpLink | undefined;
+  #effective: Manifest["effective"] = null;
+  #baseline: Record<string, number> = {};
+  /** Highest value seen of each interface cause: the difference of two counters must not run backwards. */
+  #interfaceDrops = { interface_missed: 0, interface_dropped: 0 };
+  #ended = 0;
+  #isStopping = false;
+  /** Kept when the sockets are closed, so that the last interval's manifest is right. */
+  #lastXdp: Record<string, number>[] = [];
+  #lastInterface: Record<string, number> = {};
+  #seen = { frames: 0, passed: 0 };
+  /** Intervals that some sandboxes have sealed and others not yet. */
+  readonly #waiting = new Map<number, Extract<LiveWorkerMessage, { type: "sealed" }>[]>();
+
+  constructor(config: SensorConfig, hashKey: readonly [bigint, bigint]) {
+    this.#config = config;
+    this.#hashKey = hashKey;
+    this.name = config.interface!;
+  }
+
+  get effective(): Manifest["effective"] {
+    return this.#effective;
+  }
+
+  get memories(): WebAssembly.Memory[] {
+    return this.#captures.map(({ memory }) => memory);
+  }
+
+  get controls(): ControlView[] {
+    return this.#captures.map(({ control }) => control);
+  }
+
+  get sequence(): number {
+    return this.#line.sequence;
+  }
+
+  /** Opens everything; on an error everything that was opened is closed again. */
+  async start(events: SourceEvents): Promise<void> {
+    try {
+      this.#open();
+      this.#line.openWindow(this.#config.window_packets);
+      await Promise.all(this.#captures.map((capture, index) => this.#startWorker(capture, index, events)));
+      this.#link = this.#program!.attach(this.name, this.#config.attach);
+    } catch (error) {
+      await this.#terminate();
+      throw explain(error);
+    }
+    const isZeroCopy = this.#allSockets().every((socket) => socket.options().zerocopy);
+    // A generic program hands over copies, whatever the socket's own option says.
+    const bind = isZeroCopy && this.#link.mode === "native" ? "zerocopy" : "copy";
+    this.#effective = { attach: this.#link.mode, bind, queues: this.#allSockets().length };
+    if (this.#config.bind === "zerocopy" && bind !== "zerocopy") {
+      await this.#terminate();
+      throw new SparsewireError(
+        "NO_ZEROCOPY",
+        `${this.name}: zero-copy was demanded, but frames would be copied`,
+        {
+          exit: 5,
+          mend: 'set bind = "auto", or attach = "native" on a driver with AF_XDP zero-copy',
+        },
+      );
+    }
+  }
+
+  ask(sequence: number, cause: SealCause): boolean {
+    return this.#line.ask(sequence, cause);
+  }
+
+  drops(): Record<DropCause, number> {
+    this.#read();
+    const xsk = { rx_dropped: 0, rx_ring_full: 0 };
+    for (const statistics of this.#lastXdp) {
+      xsk.rx_dropped += statistics.rx_dropped ?? 0;
+      xsk.rx_ring_full += statistics.rx_ring_full ?? 0;
+    }
+    const now = this.#lastInterface;
+    const since = (key: string): number => Math.max(0, (now[key] ?? 0) - (this.#baseline[key] ?? 0));
+    const missed = since("rx_missed_errors") + since("rx_over_errors") + since("rx_fifo_errors");
+    const dropped = since("rx_dropped") - xsk.rx_dropped - xsk.rx_ring_full;
+    const drops = this.#interfaceDrops;
+    drops.interface_missed = Math.max(drops.interface_missed, missed);
+    drops.interface_dropped = Math.max(drops.interface_dropped, dropped);
+    const none = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
+    return { ...none, ...xsk, ...drops };
+  }
+
+  statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> } {
+    this.#read();
+    return { xdp: this.#lastXdp, interface: this.#lastInterface };
+  }
+
+  /** Frames that reached the XDP program, and those that it left to the stack, since the start. */
+  seen(): { frames: number; passed: number } {
+    this.#read();
+    return this.#seen;
+  }
+
+  vitals(): WorkerVitals[] {
+    return this.#captures.map(({ vitals }) => ({
+      cpuNs: vitals[VITALS.cpuNs]!,
+      wakeups: vitals[VITALS.wakeups]!,
+      heartbeat: vitals[VITALS.heartbeat]!,
+    }));
+  }
+
+  /** Drains the rings, seals the last interval, then closes sockets and link, in this order. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    let sequence = this.#line.sequence;
+    while (!this.#line.ask(sequence, "stop")) sequence = this.#line.sequence;
+    this.#line.stop();
+    const ends = this.#captures.map(
+      ({ worker }) => worker && new Promise((resolve) => worker.once("exit", resolve)),
+    );
+    const timer = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
+    await Promise.race([Promise.all(ends), timer]);
+    this.#read();
+    await this.#terminate();
+  }
+
+  #open(): void {
+    const { memory: sizes, wake } = this.#config;
+    const report = checkInterface(this.#config);
+    const queues = queuesToTake(this.#config, report);
+    const isJumbo = report.mtu + 18 > sizes.chunk_bytes - XDP_HEADROOM;
+    const multiBuffer =
+      this.#config.multi_buffer === "on" || (this.#config.multi_buffer === "auto" && isJumbo);
+    this.#program = XdpProgram.load(redirectObject(), {
+      program: multiBuffer ? "redirect_frags" : "redirect",
+    });
+    const xsks = this.#program.map("xsks");
+    const rings = { rxSize: sizes.frames, fillSize: sizes.frames, completionSize: 64 };
+    for (const share of this.#shares(queues)) {
+      const layout = memoryLayout({
+        logEntries: undefined,
+        linkBudget: sizes.link_budget,
+        addressBudget: sizes.address_budget,
+        queues: share.map(() => ({
+          ringBytes: XskSocket.ringBytes(rings),
+          umemBytes: sizes.frames * sizes.chunk_bytes,
+        })),
+      });
+      const memory = sandboxMemory(layout.pages);
+      const control = new ControlView(memory);
+      configureSandbox(control, layout, {
+        linkBudget: sizes.link_budget,
+        addressBudget: sizes.address_budget,
+        hashKey: this.#hashKey,
+        queues: share.length,
+      });
+      const capture: Capture = { memory, control, queues: share, sockets: [], vitals: newVitals() };
+      this.#captures.push(capture);
+      for (const [i, queue] of share.entries()) {
+        const place = layout.queues[i]!;
+        const umemOffset = alignFrames(memory, place.umemOffset);
+        const size = sizes.frames * sizes.chunk_bytes;
+        backMemory(memory, { offset: umemOffset, size, hugePages: sizes.huge_pages });
+        const socket = new XskSocket({
+          memory,
+          umem: { offset: umemOffset, size, chunkSize: sizes.chunk_bytes },
+          interface: this.name,
+          queue,
+          rings: { offset: place.ringsOffset },
+          ...rings,
+          bind: this.#config.bind,
+          multiBuffer,
+          busyRetryMs: 1000,
+          ...(wake.busy_poll ? { busyPoll: { budget: wake.busy_poll_budget, usecs: 20 } } : {}),
+        });
+        capture.sockets.push(socket);
+        xsks.set(queue, socket);
+        control.setQueue(i, {
+          rx_producer: socket.rings.rx.producer,
+          rx_consumer: socket.rings.rx.consumer,
+          rx_flags: socket.rings.rx.flags,
+          rx_descriptors: socket.rings.rx.descriptors,
+          rx_size: socket.rings.rx.size,
+          fill_producer: socket.rings.fill.producer,
+          fill_consumer: socket.rings.fill.consumer,
+          fill_flags: socket.rings.fill.flags,
+          fill_descriptors: socket.rings.fill.descriptors,
+          fill_size: socket.rings.fill.size,
+          umem_offset: umemOffset,
+          umem_bytes: size,
+          chunk_bytes: sizes.chunk_bytes,
+          headroom: 0,
+          link_type: LINK_ETHERNET,
+        });
+      }
+    }
+    this.#baseline = interfaceCounters(this.name);
+    this.#lastInterface = this.#baseline;
+  }
+
+  /** Queues dealt to as many workers as there are cores for. */
+  #shares(queues: number[]): number[][] {
+    const fewest = Math.ceil(queues.length / QUEUES_MAX);
+    const wanted = this.#config.workers ?? availableParallelism();
+    const workers = Math.max(fewest, Math.min(queues.length, wanted));
+    return Array.from({ length: workers }, (_, i) => queues.filter((_queue, at) => at % workers === i));
+  }
+
+  async #startWorker(capture: Capture, index: number, events: SourceEvents): Promise<void> {
+    const { wake } = this.#config;
+    const data: LiveWorkerData = {
+      memory: capture.memory,
+      sealLine: this.#line.buffer,
+      vitals: capture.vitals.buffer as SharedArrayBuffer,
+      index,
+      queues: capture.queues.length,
+      wakeFds: capture.sockets
+        .filter((socket) => wake.busy_poll || socket.options().zerocopy)
+        .map(({ fd }) => fd),
+      sleepMsMin: wake.sleep_min,
+      sleepMsMax: wake.sleep_max,
+      windowPackets: this.#config.window_packets,
+    };
+    const worker = new Worker(new URL("../capture/live-worker.js", import.meta.url), {
+      workerData: data,
+      name: `capture-${index}`,
+    });
+    capture.worker = worker;
+    await new Promise<void>((resolve, reject) => {
+      worker.once("error", reject);
+      worker.on("message", (message: LiveWorkerMessage) => {
+        if (message.type === "ready") {
+          worker.off("error", reject);
+          worker.on("error", (error) =>
+            events.failed(error instanceof Error ? error : new Error(String(error))),
+          );
+          resolve();
+        } else if (message.type === "sealed") this.#gather(message, events);
+        else if (++this.#ended === this.#captures.length) events.ended();
+      });
+      worker.once("exit", (code) => {
+        if (code !== 0 && !this.#isStopping)
+          events.failed(new Error(`capture worker ${index} ended with code ${code}`));
+      });
+    });
+  }
+
+  /** An interval is sealed when it is sealed in every sandbox. */
+  #gather(message: Extract<LiveWorkerMessage, { type: "sealed" }>, events: SourceEvents): void {
+    const parts = [...(this.#waiting.get(message.sequence) ?? []), message];
+    this.#waiting.set(message.sequence, parts);
+    if (parts.length < this.#captures.length) return;
+    this.#waiting.delete(message.sequence);
+    events.sealed({
+      sequence: message.sequence,
+      cause: SEAL_CAUSES[message.cause] ?? "none",
+      slots: parts.map(({ worker, slot }) => ({ memory: worker, slot })),
+      sealMs: Math.max(...parts.map(({ sealMs }) => sealMs)),
+    });
+  }
+
+  #allSockets(): XskSocket[] {
+    return this.#captures.flatMap(({ sockets }) => sockets);
+  }
+
+  /** Interface counters first: what AF_XDP drops in between must not look like a drop of the interface. */
+  #read(): void {
+    const sockets = this.#allSockets();
+    if (sockets.length === 0 || sockets.some(({ fd }) => fd < 0)) return;
+    try {
+      this.#lastInterface = interfaceCounters(this.name);
+    } catch {
+      // The interface has gone; its last counters stand, and the workers will find out by themselves.
+    }
+    this.#lastXdp = sockets.map((socket) => {
+      const statistics = socket.statistics();
+      return Object.fromEntries(XDP_STATISTICS.map((field) => [field, statistics[field]]));
+    });
+    this.#seen = this.#readSeen();
+  }
+
+  #readSeen(): { frames: number; passed: number } {
+    const total = { frames: 0, passed: 0 };
+    const map = this.#program!.map("seen");
+    for (const { queues } of this.#captures) {
+      for (const queue of queues) {
+        const bytes = map.lookup(queue);
+        if (bytes === undefined) continue;
+        const words = new BigUint64Array(bytes.slice().buffer);
+        for (let at = 0; at + 1 < words.length; at += 2) {
+          total.frames += Number(words[at]!);
+          total.passed += Number(words[at + 1]!);
+        }
+      }
+    }
+    return total;
+  }
+
+  async #terminate(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(this.#captures.map(({ worker }) => worker?.terminate()));
+    for (const socket of this.#allSockets()) socket.close();
+    this.#link?.detach();
+    this.#program?.close();
+  }
+}
+
+const newVitals = (): Float64Array => new Float64Array(new SharedArrayBuffer(8 * VITALS.words));
+
+/** The first offset from `offset` on whose process address is 2 MiB-aligned; the layout leaves room for it. */
+function alignFrames(memory: WebAssembly.Memory, offset: number): number {
+  const base = addressOf(memory.buffer);
+  const misfit = Number((base + BigInt(offset)) % BigInt(HUGE_PAGE));
+  return misfit === 0 ? offset : offset + HUGE_PAGE - misfit;
+}
