@@ -40,7 +40,7 @@ export class BpfMap {
     guard(`update map ${this.name}`, () => this.#program.update(this.name, this.#key(key), value));
   }
 
-  /** Removes a key; whether it was there. */
+  /** Removes a key. False when it was not there; an XSKMAP does not tell, and says true. */
   delete(key: Uint8Array | number): boolean {
     return guard(`delete from map ${this.name}`, () => this.#program.remove(this.name, this.#key(key)));
   }

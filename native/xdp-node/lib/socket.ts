@@ -41,9 +41,12 @@ export interface XskOptions extends RingSizes {
   busyRetryMs?: number;
 }
 
-/** Frames lost or refused by this socket's rings, since it was opened. Source: struct xdp_statistics. */
+/**
+ * What this socket refused since it was opened. Frames lost = rx_dropped + rx_ring_full; a chunk that the fill ring
+ * could not give is counted in rx_dropped too. Source: struct xdp_statistics, net/xdp/xsk.c.
+ */
 export interface XskStatistics {
-  /** Frames dropped for other reasons than a full ring: too long for a chunk, no buffer. */
+  /** Frames dropped for other reasons than a full RX ring: no chunk in the fill ring, too long for one chunk. */
   rx_dropped: number;
   rx_invalid_descs: number;
   tx_invalid_descs: number;
@@ -153,7 +156,10 @@ export class XskSocket {
     guard("wake the TX side", () => this.#native.wakeTx());
   }
 
-  /** Blocks this thread until there are frames or the time is over; whether there are frames. -1 waits for ever. */
+  /**
+   * Blocks this thread until there are frames or the time is over; whether there are frames. -1 waits for ever.
+   * @throws XdpError XDP_INTERFACE_GONE
+   */
   poll(timeoutMs: number): boolean {
     return guard("poll", () => this.#native.poll(timeoutMs));
   }

@@ -188,18 +188,26 @@ void Socket::WakeTx(const Napi::CallbackInfo& info) {
   CheckWake(info.Env(), sendto(fd, nullptr, 0, MSG_DONTWAIT, nullptr, 0), "sendto");
 }
 
+// The kernel unbinds a socket whose interface goes away. poll() then waits in vain and says nothing; the error
+// is left on the socket, to be read once.
+int Socket::PendingError(int fd) {
+  if (gone_ != 0) return gone_;
+  socklen_t length = sizeof gone_;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &gone_, &length);
+  return gone_;
+}
+
 Napi::Value Socket::Poll(const Napi::CallbackInfo& info) {
   struct pollfd request = {OpenFd(info.Env()), POLLIN, 0};
   int timeout = static_cast<int>(IntegerArgument(info, 0, "timeoutMs", -1, INT32_MAX));
   int ready = poll(&request, 1, timeout);
   if (ready < 0 && errno != EINTR) Fail(info.Env(), "wake", "poll", errno);
-  if (ready > 0 && (request.revents & POLLERR) != 0) {
-    int pending = 0;
-    socklen_t length = sizeof pending;
-    getsockopt(request.fd, SOL_SOCKET, SO_ERROR, &pending, &length);
-    Fail(info.Env(), "wake", "poll", pending != 0 ? pending : ENETDOWN);
+  bool frames = ready > 0 && (request.revents & POLLIN) != 0;
+  if (!frames) {
+    int pending = PendingError(request.fd);
+    if (pending != 0) Fail(info.Env(), "wake", "poll", pending);
   }
-  return Napi::Boolean::New(info.Env(), ready > 0 && (request.revents & POLLIN) != 0);
+  return Napi::Boolean::New(info.Env(), frames);
 }
 
 void Socket::CloseCall(const Napi::CallbackInfo&) { Close(); }

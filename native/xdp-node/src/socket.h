@@ -24,6 +24,7 @@ class Socket : public Napi::ObjectWrap<Socket>, public Closable {
   void SetBusyPoll(Napi::Env env, int usecs, int budget);
   void Bind(Napi::Env env, Napi::Object options, int shared_fd);
   int OpenFd(Napi::Env env) const;
+  int PendingError(int fd);
 
   Napi::Value GetFd(const Napi::CallbackInfo& info);
   Napi::Value GetRings(const Napi::CallbackInfo& info);
@@ -36,6 +37,7 @@ class Socket : public Napi::ObjectWrap<Socket>, public Closable {
 
   Addon* addon_;
   int fd_ = -1;
+  int gone_ = 0;
   Range mapped_;
   Napi::ObjectReference memory_;
   Napi::ObjectReference rings_;
