@@ -46,6 +46,7 @@ export function abiHeader(): string {
     `#define SW_CONTROL_OFFSET ${abi.CONTROL_OFFSET}u`,
     `#define SW_QUEUES_MAX ${abi.QUEUES_MAX}u`,
     `#define SW_SLOTS ${abi.SLOTS}u`,
+    ...Object.entries(abi.HEAP).map(([name, value]) => `#define SW_${name.toUpperCase()} ${value}u`),
     enumeration("SW_REASON_", FRAME_REASONS),
     enumeration("SW_COUNTER_", abi.COUNTERS),
     enumeration("SW_SEAL_", abi.SEAL_CAUSES),

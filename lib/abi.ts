@@ -12,6 +12,7 @@
  *   rings                live mode: RX, fill (TX, completion) rings of each queue, mapped MAP_FIXED
  *   frames               live mode: the UMEM of each queue, 2 MiB-aligned in the address space
  */
+import { SparsewireError } from "./errors.js";
 import { FRAME_REASONS } from "./reasons.js";
 
 export const ABI_VERSION = 1;
@@ -26,6 +27,16 @@ export const QUEUES_MAX = 16;
 export const SLOTS = 2;
 /** log2 of packets in a sub-window: each full log is sorted and folded at once. */
 export const LOG_ENTRIES_DEFAULT = 1 << 17;
+
+/** Sizes that the heap's bound depends on; the C sources get them from the generated header. */
+export const HEAP = {
+  /** IPv6 packets that wait as raw addresses until a batch of them is looked up. */
+  stage_packets: 1024,
+  /** Links in a block of a run. Not a power of two: its planes then lie in different cache sets. */
+  block_links: 4032,
+  /** Runs that can wait to be merged, per family and interval. */
+  runs_max: 32,
+} as const;
 
 /** Why an interval ended; the names go into the manifest (`sealed_by`). */
 export const SEAL_CAUSES = ["none", "clock", "packets", "budget", "stop", "end"] as const;
@@ -204,3 +215,83 @@ export const SLOT = layoutOf(SLOT_STRUCT);
 export const QUEUE = layoutOf(QUEUE_STRUCT);
 export const MATRIX = layoutOf(MATRIX_STRUCT);
 if (CONTROL.bytes > CONTROL_BYTES) throw new Error("control block outgrew CONTROL_BYTES");
+
+/** What the size of the heap follows from. */
+export interface HeapConfig {
+  /** Packets in a sub-window: a power of two, 2^12 to 2^22. */
+  logEntries: number;
+  /** Links per address family that an interval may hold before it is sealed early; at most 2^27. */
+  linkBudget: number;
+  /** Distinct IPv6 addresses, likewise. */
+  addressBudget: number;
+}
+
+/**
+ * Bytes of heap that init() demands, exactly. An interval with at most `linkBudget` links is never sealed early; to
+ * learn that it has more, the sandbox holds up to one log more. Most of it stays untouched (and thus costs nothing)
+ * until the traffic needs it.
+ */
+export function heapBytes({ logEntries, linkBudget, addressBudget }: HeapConfig): number {
+  const links = linkBudget + logEntries + HEAP.stage_packets;
+  const addresses = addressBudget + 2 * HEAP.stage_packets;
+  const area = (...sizes: number[]): number =>
+    sizes.reduce((sum, size) => sum + Math.ceil(size / 64) * 64, 0);
+  const log = area(8 * (logEntries + 1), 4 * (logEntries + 1));
+  const table = 4 * 2 ** Math.ceil(Math.log2(2 * addresses));
+  const dictionary = area(16 * addresses, 8 * addresses, 4 * addresses, table);
+  const scratch = 2 * area(8 * logEntries, 4 * logEntries) + area(4 * addresses);
+  const stage = area(32 * HEAP.stage_packets, 4 * HEAP.stage_packets);
+  const matrix = area(8 * (links + 1), 8 * links, 8 * links, 4 * links, 8 * links);
+  const slots = SLOTS * (2 * matrix + area(24 * addresses));
+  const blocks = (entries: number): number => Math.floor(entries / HEAP.block_links);
+  const slack = 2 * HEAP.runs_max + 4 + blocks(logEntries);
+  const pool = 4 * (blocks(links) + slack) + blocks(addresses) + slack;
+  return 2 * (2 * log + dictionary) + scratch + stage + slots + area(4 * pool, 20 * HEAP.block_links * pool);
+}
+
+/** Where everything lies in a sandbox's memory; offsets are multiples of a 64 KiB page. */
+export interface MemoryLayout {
+  heapOffset: number;
+  heapBytes: number;
+  fileBuffer: number;
+  fileBufferBytes: number;
+  /**
+   * Per queue: `ringBytes` for its rings, and `framesBytes` for its UMEM. The latter is 2 MiB more than asked for: the
+   * UMEM goes to the first place in it whose address in the process is a multiple of 2 MiB.
+   */
+  queues: { rings: number; ringBytes: number; frames: number; framesBytes: number }[];
+  /** Size of the memory, initial and maximum, in 64 KiB pages. */
+  pages: number;
+}
+
+export const HUGE_PAGE_BYTES = 2 << 20;
+
+/** Lays out a sandbox's memory. Throws SparsewireError SANDBOX_MEMORY when it would exceed 4 GiB. */
+export function memoryLayout(
+  config: HeapConfig & {
+    fileBufferBytes?: number;
+    queues?: readonly { ringBytes: number; umemBytes: number }[];
+  },
+): MemoryLayout {
+  let top = HEAP_OFFSET;
+  const reserve = (bytes: number): number => {
+    const offset = top;
+    top += Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
+    return offset;
+  };
+  const heap = heapBytes(config);
+  const heapOffset = reserve(heap);
+  const fileBufferBytes = config.fileBufferBytes ?? 0;
+  const fileBuffer = reserve(fileBufferBytes);
+  const queues = (config.queues ?? []).map(({ ringBytes, umemBytes }) => {
+    const framesBytes = umemBytes + HUGE_PAGE_BYTES;
+    return { rings: reserve(ringBytes), ringBytes, frames: reserve(framesBytes), framesBytes };
+  });
+  const pages = top / WASM_PAGE;
+  if (pages > 65536) {
+    throw new SparsewireError("SANDBOX_MEMORY", `a capture sandbox of ${Math.ceil(top / 2 ** 20)} MiB`, {
+      mend: "lower link_budget, address_budget or the frames per queue: 4096 MiB is the most it can have",
+    });
+  }
+  return { heapOffset, heapBytes: heap, fileBuffer, fileBufferBytes, queues, pages };
+}
