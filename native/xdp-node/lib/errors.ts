@@ -41,6 +41,8 @@ export class XdpError extends Error {
     readonly errnoName: string = "",
     /** The system call that failed, or "check". */
     readonly syscall: string = "check",
+    /** What libbpf and the verifier said, in full; "" where they were not asked. */
+    readonly log: string = "",
     options?: ErrorOptions,
   ) {
     super(message, options);
@@ -169,9 +171,8 @@ const TABLE: Record<string, Record<string, Row>> = {
       mend: "build it with clang -O2 -g -target bpf",
     },
   },
-  "load-program": {
-    "*": REJECTED,
-  },
+  // The verifier says EACCES of a program that reaches where it may not.
+  "load-program": { EACCES: REJECTED, "*": REJECTED },
   attach: {
     EBUSY: PRESENT,
     EEXIST: PRESENT,
@@ -250,22 +251,27 @@ export function explain(operation: string, name: string): Row {
  */
 export function translate(error: unknown, what: string): unknown {
   if (!isNativeFailure(error)) return error;
-  const name = errnoName(error.errno);
-  const row = explain(error.operation, name);
-  const why = error.operation === "argument" ? error.detail : row.why;
-  const detail = error.detail !== "" && error.operation !== "argument" ? `: ${error.detail.trim()}` : "";
-  const cause = row.code === "XDP_BAD_ARGUMENT" || row.code === "XDP_CLOSED" ? "" : ` (${name})`;
-  return new XdpError(
-    row.code,
-    `cannot ${what}: ${why}${cause}${detail}`,
-    row.mend,
-    error.errno,
-    name,
-    error.syscall,
-    {
-      cause: error,
-    },
-  );
+  const { operation, errno, syscall } = error;
+  const name = errnoName(errno);
+  const row = explain(operation, name);
+  const detail = error.detail.trim();
+  const said = operation === "argument" ? "" : `${causeOf(row, name)}${summaryOf(detail)}`;
+  const why = operation === "argument" ? detail : row.why;
+  const log = detail.includes("\n") ? detail : "";
+  const message = `cannot ${what}: ${why}${said}`;
+  return new XdpError(row.code, message, row.mend, errno, name, syscall, log, { cause: error });
+}
+
+function causeOf(row: Row, name: string): string {
+  return row.code === "XDP_CLOSED" ? "" : ` (${name})`;
+}
+
+/** The line of a log that says what was wrong: of the verifier's, the last before its statistics. */
+function summaryOf(detail: string): string {
+  const lines = detail.split("\n");
+  const statistics = lines.findIndex((line) => /^processed \d+ insns/.test(line));
+  const line = statistics > 0 ? lines[statistics - 1] : lines[0];
+  return line ? `: ${line.trim()}` : "";
 }
 
 /** Runs a call into the addon and translates its failure. */

@@ -70,7 +70,7 @@ export interface NativeLink {
 
 export interface Native {
   readonly pageSize: number;
-  Socket: new (memory: Uint8Array, options: NativeSocketOptions) => NativeSocket;
+  Socket: new (bytes: Uint8Array, options: NativeSocketOptions, owner: object) => NativeSocket;
   Program: new (object: string | Uint8Array, options: NativeProgramOptions) => NativeProgram;
   Link: new (programFd: number, ifindex: number, generic: boolean) => NativeLink;
   xdpAttached(ifindex: number): { native: number; generic: number; offload: number };

@@ -4,7 +4,7 @@ import { badArgument, guard, translate, XdpError } from "./errors.js";
 import { channelsOf, interfaceIndex } from "./interface.js";
 import { isAtLeast } from "./kernel.js";
 import { bytesOf, type Memory, pageSize } from "./memory.js";
-import { type NativeSocket, native, type RingLayout } from "./native.js";
+import { type NativeSocket, type NativeSocketOptions, native, type RingLayout } from "./native.js";
 import { Umem, type UmemRange } from "./umem.js";
 
 /**
@@ -109,22 +109,8 @@ export class XskSocket {
     const sharing = this.umem.sharing(ifindex, queue);
     const what = `open an AF_XDP socket on queue ${queue} of ${options.interface}`;
     try {
-      this.#native = new native.Socket(bytesOf(memory), {
-        ifindex,
-        queue,
-        rxSize: options.rxSize,
-        txSize: options.txSize ?? 0,
-        fillSize: options.fillSize,
-        completionSize: options.completionSize,
-        ringsOffset: options.rings.offset,
-        ringsSize: XskSocket.ringBytes(options),
-        umem: this.umem.range,
-        sharedFd: sharing?.fd ?? -1,
-        bindFlags: bindFlags(options),
-        busyPollUsecs: options.busyPoll?.usecs ?? 0,
-        busyPollBudget: options.busyPoll?.budget ?? 0,
-        busyRetryMs: options.busyRetryMs ?? 200,
-      });
+      const asked = nativeOptions(options, ifindex, this.umem, sharing?.fd ?? -1);
+      this.#native = new native.Socket(bytesOf(memory), asked, memory);
     } catch (error) {
       throw sharpen(translate(error, what), options, what);
     }
@@ -177,6 +163,30 @@ export class XskSocket {
   }
 }
 
+function nativeOptions(
+  options: XskOptions,
+  ifindex: number,
+  umem: Umem,
+  sharedFd: number,
+): NativeSocketOptions {
+  return {
+    ifindex,
+    queue: options.queue,
+    rxSize: options.rxSize,
+    txSize: options.txSize ?? 0,
+    fillSize: options.fillSize,
+    completionSize: options.completionSize,
+    ringsOffset: options.rings.offset,
+    ringsSize: XskSocket.ringBytes(options),
+    umem: umem.range,
+    sharedFd,
+    bindFlags: bindFlags(options),
+    busyPollUsecs: options.busyPoll?.usecs ?? 0,
+    busyPollBudget: options.busyPoll?.budget ?? 0,
+    busyRetryMs: options.busyRetryMs ?? 200,
+  };
+}
+
 function bindFlags(options: XskOptions): number {
   const mode = { auto: 0, copy: XDP_COPY, zerocopy: XDP_ZEROCOPY }[options.bind];
   if (mode === undefined) throw badArgument(`bind "${options.bind}"`, "use auto, copy or zerocopy");
@@ -192,7 +202,7 @@ function sharpen(error: unknown, options: XskOptions, what: string): unknown {
   if (!(error instanceof XdpError) || error.syscall !== "bind" || error.errnoName !== "EINVAL") return error;
   const name = options.interface;
   const again = (code: XdpError["code"], why: string, mend: string) =>
-    new XdpError(code, `cannot ${what}: ${why} (EINVAL)`, mend, error.errno, error.errnoName, error.syscall, {
+    new XdpError(code, `cannot ${what}: ${why} (EINVAL)`, mend, error.errno, "EINVAL", "bind", "", {
       cause: error.cause,
     });
   const queues = channelsOf(name).rxQueues;

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -17,13 +18,21 @@ namespace xdp {
 
 // libbpf's print callback is one per process; what it prints belongs to the thread that called libbpf.
 static thread_local std::string libbpf_log;
-constexpr size_t kLogMax = 2048;
+constexpr size_t kLogMax = 32 * 1024;
+constexpr size_t kLineMax = 1024 * 1024;
 
 static int KeepLog(enum libbpf_print_level level, const char* format, va_list arguments) {
-  if (level == LIBBPF_DEBUG || libbpf_log.size() >= kLogMax) return 0;
-  char line[512];
-  int length = vsnprintf(line, sizeof line, format, arguments);
-  if (length > 0) libbpf_log += line;
+  if (level == LIBBPF_DEBUG) return 0;
+  va_list again;
+  va_copy(again, arguments);
+  int length = vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  if (length <= 0) return length;
+  std::vector<char> line(std::min(static_cast<size_t>(length), kLineMax) + 1);
+  vsnprintf(line.data(), line.size(), format, arguments);
+  libbpf_log += line.data();
+  // The verifier gives its reason last.
+  if (libbpf_log.size() > kLogMax) libbpf_log.erase(0, libbpf_log.size() - kLogMax);
   return length;
 }
 

@@ -35,6 +35,8 @@ Socket::Socket(const Napi::CallbackInfo& info)
     Close();
     throw;
   }
+  // A WebAssembly.Memory that grows gets new buffers: then it is the memory that keeps the mapping, not the bytes.
+  if (info[2].IsObject()) owner_ = Napi::Persistent(info[2].As<Napi::Object>());
   addon_->open.insert({CloseRank::kSocket, this});
 }
 
@@ -77,7 +79,7 @@ void Socket::Open(Napi::Env env, Napi::Value view, Napi::Object options) {
   if (shared_fd < 0) umem.Register(env, fd_);
   CreateRings(env, fd_, sizes);
   // From here on the memory must not go away before Close() has put plain memory back.
-  memory_ = Napi::Persistent(view.As<Napi::Object>());
+  bytes_ = Napi::Persistent(view.As<Napi::Object>());
   Range whole = BytesOf(env, view, "memory");
   rings_ = Napi::Persistent(MapRings(env, fd_, sizes, area, whole.start, &mapped_));
   SetBusyPoll(env, static_cast<int>(IntegerOf(options, "busyPollUsecs", 0, INT32_MAX)),
@@ -129,7 +131,8 @@ void Socket::Close() {
   mapped_ = {};
   close(fd_);
   fd_ = -1;
-  memory_.Reset();
+  bytes_.Reset();
+  owner_.Reset();
   rings_.Reset();
 }
 

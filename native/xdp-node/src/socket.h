@@ -13,7 +13,8 @@ class Socket : public Napi::ObjectWrap<Socket>, public Closable {
 
   // new Socket(bytes, {ifindex, queue, rxSize, txSize, fillSize, completionSize, ringsOffset, ringsSize,
   //   umem: {offset, size, chunkSize, headroom}, sharedFd, bindFlags, busyPollUsecs, busyPollBudget,
-  //   busyRetryMs}); sharedFd is -1, or a bound socket that registered the same UMEM.
+  //   busyRetryMs}, owner); sharedFd is -1, or a bound socket that registered the same UMEM; the bytes and
+  // their owner are kept alive until Close().
   explicit Socket(const Napi::CallbackInfo& info);
   ~Socket() override;
   void Close() override;
@@ -39,7 +40,8 @@ class Socket : public Napi::ObjectWrap<Socket>, public Closable {
   int fd_ = -1;
   int gone_ = 0;
   Range mapped_;
-  Napi::ObjectReference memory_;
+  Napi::ObjectReference bytes_;
+  Napi::ObjectReference owner_;
   Napi::ObjectReference rings_;
 };
 
