@@ -34,7 +34,8 @@ export interface MatrixJob {
   head: Pick<
     ManifestHead,
     "software" | "sensor" | "run" | "sequence" | "interface" | "mode" | "effective" | "drops" | "sampling"
-  >;
+  > &
+    Pick<Partial<ManifestHead>, "lost" | "previous">;
   /** Absent: the slot's own window (files). */
   window?: { start: bigint; end: bigint };
 }
@@ -103,7 +104,7 @@ function gather(job: MatrixJob): Gathered {
       traffic = part;
       continue;
     }
-    const sum = addTraffic(grb, traffic, part);
+    const sum = addTraffic(traffic, part);
     collisions += sum.collisions;
     traffic.dispose();
     part.dispose();

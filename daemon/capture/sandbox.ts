@@ -14,7 +14,9 @@ export interface SandboxExports {
   breathe(maxFrames: number): number;
   seal_begin(cause: number): number;
   seal_step(maxEntries: number): number;
+  file_open(): void;
   file_feed(available: number, eof: number): number;
+  file_pending(): number;
 }
 
 const WASM_URL = new URL("../../../native/sandbox/build/capture.wasm", import.meta.url);

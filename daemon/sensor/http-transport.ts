@@ -1,9 +1,7 @@
 /** Archives over HTTP with keep-alive: PUT /api/v1/intervals/{sensor}/{run}/{sequence}, acknowledged by 2xx. */
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
-import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { Delivery, Transport } from "./transport.js";
 
 export interface HttpTransportOptions {
@@ -104,22 +102,4 @@ function messageOf(text: string): string {
   } catch {
     return text.slice(0, 300);
   }
-}
-
-/** The token of a file: its first line. Throws when others may read the file, or it is empty. */
-export function readToken(path: string): string {
-  if ((statSync(path).mode & 0o007) !== 0) {
-    throw new SparsewireError("TOKEN_EXPOSED", `${path} is readable by every user of this host`, {
-      exit: EXIT.usage,
-      mend: `chmod 640 ${path}`,
-    });
-  }
-  const token = readFileSync(path, "utf8").split("\n")[0]!.trim();
-  if (token === "") {
-    throw new SparsewireError("TOKEN_EMPTY", `${path} holds no token`, {
-      exit: EXIT.usage,
-      mend: `make one: openssl rand -hex 32 > ${path}`,
-    });
-  }
-  return token;
 }

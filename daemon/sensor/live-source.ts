@@ -13,7 +13,14 @@ import {
   XdpProgram,
   XskSocket,
 } from "xdp-node";
-import { memoryLayout, QUEUES_MAX, SEAL_CAUSES, type SealCause } from "../../lib/abi.js";
+import {
+  HUGE_PAGE_BYTES,
+  LOG_ENTRIES_DEFAULT,
+  memoryLayout,
+  QUEUES_MAX,
+  SEAL_CAUSES,
+  type SealCause,
+} from "../../lib/abi.js";
 import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause, XDP_STATISTICS } from "../../lib/reasons.js";
@@ -26,7 +33,6 @@ import type { SensorConfig } from "./config.js";
 import { checkInterface, explain, queuesToTake } from "./guard.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
-const HUGE_PAGE = 1 << 21;
 /** Longest frame that fits a chunk: 256 bytes are the kernel's XDP headroom. */
 const XDP_HEADROOM = 256;
 const LINK_ETHERNET = 1;
@@ -75,10 +81,6 @@ export class LiveSource implements FrameSource {
 
   get memories(): WebAssembly.Memory[] {
     return this.#captures.map(({ memory }) => memory);
-  }
-
-  get controls(): ControlView[] {
-    return this.#captures.map(({ control }) => control);
   }
 
   get sequence(): number {
@@ -146,6 +148,11 @@ export class LiveSource implements FrameSource {
     return this.#seen;
   }
 
+  /** The RX queues of each capture worker. */
+  get queues(): number[][] {
+    return this.#captures.map(({ queues }) => queues);
+  }
+
   vitals(): WorkerVitals[] {
     return this.#captures.map(({ vitals }) => ({
       cpuNs: vitals[VITALS.cpuNs]!,
@@ -184,7 +191,7 @@ export class LiveSource implements FrameSource {
     const rings = { rxSize: sizes.frames, fillSize: sizes.frames, completionSize: 64 };
     for (const share of this.#shares(queues)) {
       const layout = memoryLayout({
-        logEntries: undefined,
+        logEntries: LOG_ENTRIES_DEFAULT,
         linkBudget: sizes.link_budget,
         addressBudget: sizes.address_budget,
         queues: share.map(() => ({
@@ -204,7 +211,7 @@ export class LiveSource implements FrameSource {
       this.#captures.push(capture);
       for (const [i, queue] of share.entries()) {
         const place = layout.queues[i]!;
-        const umemOffset = alignFrames(memory, place.umemOffset);
+        const umemOffset = alignFrames(memory, place.frames);
         const size = sizes.frames * sizes.chunk_bytes;
         backMemory(memory, { offset: umemOffset, size, hugePages: sizes.huge_pages });
         const socket = new XskSocket({
@@ -212,7 +219,7 @@ export class LiveSource implements FrameSource {
           umem: { offset: umemOffset, size, chunkSize: sizes.chunk_bytes },
           interface: this.name,
           queue,
-          rings: { offset: place.ringsOffset },
+          rings: { offset: place.rings },
           ...rings,
           bind: this.#config.bind,
           multiBuffer,
@@ -356,6 +363,6 @@ const newVitals = (): Float64Array => new Float64Array(new SharedArrayBuffer(8 *
 /** The first offset from `offset` on whose process address is 2 MiB-aligned; the layout leaves room for it. */
 function alignFrames(memory: WebAssembly.Memory, offset: number): number {
   const base = addressOf(memory.buffer);
-  const misfit = Number((base + BigInt(offset)) % BigInt(HUGE_PAGE));
-  return misfit === 0 ? offset : offset + HUGE_PAGE - misfit;
+  const misfit = Number((base + BigInt(offset)) % BigInt(HUGE_PAGE_BYTES));
+  return misfit === 0 ? offset : offset + HUGE_PAGE_BYTES - misfit;
 }

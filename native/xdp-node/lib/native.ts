@@ -100,6 +100,7 @@ export interface Native {
   };
   tryKernel(): { socket: number; bpf: number; xskmap: number; xdpProgram: number; memlock: number };
   threadCpuNs(): bigint;
+  wakeRxFd(fd: number): void;
   setThreadAffinity(cpu: number): void;
   setThreadName(name: string): void;
   dropCapabilities(keep: number[]): { threads: number };

@@ -187,6 +187,14 @@ function nativeOptions(
   };
 }
 
+/**
+ * Lets the kernel work on the fill and RX rings of a socket that another thread owns: only its descriptor is needed,
+ * because the rings themselves lie in memory that both threads see.
+ */
+export function wakeRx(fd: number): void {
+  native.wakeRxFd(fd);
+}
+
 function bindFlags(options: XskOptions): number {
   const mode = { auto: 0, copy: XDP_COPY, zerocopy: XDP_ZEROCOPY }[options.bind];
   if (mode === undefined) throw badArgument(`bind "${options.bind}"`, "use auto, copy or zerocopy");

@@ -215,6 +215,15 @@ Napi::Value Socket::Poll(const Napi::CallbackInfo& info) {
 
 void Socket::CloseCall(const Napi::CallbackInfo&) { Close(); }
 
-void InitSocket(Napi::Env env, Napi::Object exports) { exports.Set("Socket", Socket::Define(env)); }
+// wakeRxFd(fd): for a thread that has the rings but not the object of a socket. Errors show in its statistics.
+static void WakeRxFd(const Napi::CallbackInfo& info) {
+  int fd = static_cast<int>(IntegerArgument(info, 0, "fd", 0, INT32_MAX));
+  recvfrom(fd, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
+}
+
+void InitSocket(Napi::Env env, Napi::Object exports) {
+  exports.Set("Socket", Socket::Define(env));
+  exports.Set("wakeRxFd", Napi::Function::New(env, WakeRxFd, "wakeRxFd"));
+}
 
 }  // namespace xdp

@@ -1,0 +1,125 @@
+/**
+ * Capture files to interval archives: the file worker fills a sandbox, matrix workers encode what it seals, and the sink
+ * takes the archives in order. Memory is bounded whatever the files' length.
+ */
+import { randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { basename } from "node:path";
+import { EXIT, SparsewireError } from "../../lib/errors.js";
+import type { ManifestHead } from "../../lib/manifest.js";
+import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
+import { SOFTWARE } from "../software.js";
+import { FileCapture } from "./file-capture.js";
+import type { FileReport } from "./file-worker.js";
+import { loadHashKey } from "./hash-key.js";
+import { MatrixPool } from "./matrix-pool.js";
+
+export type { FileReport } from "./file-worker.js";
+
+export interface IngestOptions {
+  /** Paths; "-" is stdin. Read one after the other as one stream. */
+  files: string[];
+  /** Takes each archive, in order; a rejection ends the ingest. */
+  sink: (archive: Uint8Array<ArrayBuffer>, head: ManifestHead) => Promise<void> | void;
+  windowPackets?: number;
+  intervalNs?: bigint;
+  /** One window over everything (still several archives where a budget is spent: add them up). */
+  whole?: boolean;
+  sensor?: string;
+  hashKeyFile?: string;
+  linkBudget?: number;
+  memoryBytesMax?: number;
+  onProgress?: (progress: { bytesRead: number; packets: number }) => void;
+}
+
+export interface IngestReport {
+  files: FileReport[];
+  archives: number;
+  run: string;
+}
+
+const LINK_BUDGET = 1 << 21;
+const ADDRESS_BUDGET = 1 << 19;
+const NO_DROPS = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
+
+/** Throws SparsewireError CANNOT_READ for files that cannot be opened; damage inside a file is in its report. */
+export async function ingestFiles(options: IngestOptions): Promise<IngestReport> {
+  const key = loadHashKey(options.hashKeyFile);
+  const run = randomBytes(8).toString("hex");
+  const reports: FileReport[] = [];
+  const capture = new FileCapture({
+    files: options.files,
+    hashKey: key.words,
+    linkBudget: options.linkBudget ?? LINK_BUDGET,
+    addressBudget: ADDRESS_BUDGET,
+    ...windowOf(options),
+  });
+  let fail!: (error: Error) => void;
+  const failed = new Promise<never>((_resolve, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => undefined);
+  let archives = 0;
+  let sinking: Promise<void> = Promise.resolve();
+  const pool = await MatrixPool.start(
+    {
+      memories: [capture.memory],
+      memoryBytesMax: options.memoryBytesMax ?? 1 << 30,
+      hashKeyId: key.id,
+    },
+    Math.max(1, availableParallelism()),
+    (outcome) => {
+      if (outcome.type === "failed") return fail(asError(outcome.error));
+      archives++;
+      sinking = sinking.then(() => options.sink(outcome.archive, outcome.head));
+      sinking.catch(fail);
+    },
+    fail,
+  );
+  try {
+    let sequence = 0;
+    const ended = new Promise<void>((resolve) => {
+      capture.start({
+        sealed: ({ slot, file }) =>
+          pool.submit({
+            slots: [{ memory: 0, slot }],
+            head: {
+              software: SOFTWARE,
+              sensor: options.sensor ?? "ingest",
+              run,
+              sequence: sequence++,
+              interface: file === "-" ? "-" : basename(file),
+              mode: "pcap",
+              effective: null,
+              drops: NO_DROPS,
+              sampling: 1,
+            },
+          }),
+        progress: ({ bytesRead, packets }) => options.onProgress?.({ bytesRead, packets }),
+        file: (report) => reports.push(report),
+        ended: resolve,
+        failed: fail,
+      });
+    });
+    await Promise.race([ended, failed]);
+    await Promise.race([pool.drained(), failed]);
+    await Promise.race([sinking, failed]);
+    return { files: reports, archives, run };
+  } finally {
+    await capture.stop();
+    await pool.close();
+  }
+}
+
+function windowOf(options: IngestOptions): { windowPackets?: number; windowNs?: bigint } {
+  if (options.whole === true) return {};
+  if (options.windowPackets !== undefined && options.windowPackets > 0) {
+    return { windowPackets: options.windowPackets };
+  }
+  return { windowNs: options.intervalNs ?? 1_000_000_000n };
+}
+
+const asError = (error: unknown): Error =>
+  error instanceof Error
+    ? error
+    : new SparsewireError("INGEST_FAILED", String(error), { exit: EXIT.failure, mend: "report this" });

@@ -1,0 +1,102 @@
+/** Builds the status of a running sensor from the shared memory of its sandboxes and its own figures. */
+import { COUNTERS, type CounterName } from "../../lib/abi.js";
+import { ControlView } from "../capture/control-view.js";
+import { SOFTWARE } from "../software.js";
+import type { LiveSource } from "./live-source.js";
+import type { Sensor } from "./sensor.js";
+import type { SensorStatus } from "./status.js";
+
+export class SensorReport {
+  readonly #sensor: Sensor;
+  readonly #live: LiveSource | undefined;
+  readonly #controls: ControlView[];
+  metricsUrl: string | null = null;
+
+  constructor(sensor: Sensor, live: LiveSource | undefined) {
+    this.#sensor = sensor;
+    this.#live = live;
+    this.#controls = sensor.source.memories.map((memory) => new ControlView(memory));
+  }
+
+  /** Cumulative counters of all sandboxes, as of their last breath. */
+  counters(): Record<CounterName, number> {
+    const total = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<CounterName, number>;
+    for (const control of this.#controls) {
+      const counters = control.counters();
+      for (const name of COUNTERS) total[name] += counters[name];
+    }
+    return total;
+  }
+
+  /** Breaths by log2 of the frames they took, all sandboxes together. */
+  batchHistogram(): number[] {
+    const sum = new Array<number>(16).fill(0);
+    for (const control of this.#controls) {
+      for (const [i, count] of control.batchHistogram().entries()) sum[i]! += count;
+    }
+    return sum;
+  }
+
+  workers(): SensorStatus["workers"] {
+    const { source } = this.#sensor;
+    return source.vitals().map(({ cpuNs, wakeups }, i) => {
+      const queues = this.#live?.queues[i]?.length ?? 0;
+      const control = this.#controls[i];
+      const frames = control === undefined ? 0 : control.counters().frames;
+      return { cpu_ns: cpuNs, wakeups, queues, frames };
+    });
+  }
+
+  /** Frames of each RX queue: [queue, frames]. */
+  queueFrames(): [number, number][] {
+    return (this.#live?.queues ?? []).flatMap((queues, i) =>
+      queues.map((queue, at): [number, number] => [queue, this.#controls[i]!.queueFrames(at)]),
+    );
+  }
+
+  status(): SensorStatus {
+    const sensor = this.#sensor;
+    const { source } = sensor;
+    const { xdp, interface: interfaceCounters } = source.statistics();
+    const cpu = process.cpuUsage();
+    const matrix = sensor.pool?.figures() ?? { cpuNs: 0, memoryBytes: 0 };
+    const last = sensor.latest?.status ?? null;
+    return {
+      software: SOFTWARE,
+      sensor: sensor.config.sensor,
+      run: sensor.run,
+      interface: source.name,
+      mode: sensor.config.mode,
+      effective: source.effective,
+      pid: process.pid,
+      uptime_s: (Date.now() - sensor.startedAt) / 1000,
+      ready: sensor.isReady,
+      counters: this.counters(),
+      drops: source.drops(),
+      xdp_statistics: xdp,
+      interface_counters: interfaceCounters,
+      xdp_seen: this.#live?.seen() ?? null,
+      workers: this.workers(),
+      matrix: { cpu_ns: matrix.cpuNs, memory_bytes: matrix.memoryBytes, pending: sensor.pool?.pending ?? 0 },
+      process: { cpu_ns: (cpu.user + cpu.system) * 1000, resident_bytes: process.memoryUsage.rss() },
+      intervals: {
+        sealed: sensor.sealed,
+        lost: sensor.lost.byCause,
+        lag_s: last === null ? null : (Date.now() - last.end_ms) / 1000,
+      },
+      last_interval: last,
+      spool:
+        sensor.spool === undefined
+          ? null
+          : {
+              depth: sensor.spool.depth,
+              bytes: sensor.spool.bytes,
+              waiting: sensor.outbox?.depth ?? 0,
+              path: sensor.spool.path,
+            },
+      ship:
+        sensor.shipper === undefined ? null : { ...sensor.shipper.figures, target: sensor.shipper.target },
+      metrics_url: this.metricsUrl,
+    };
+  }
+}

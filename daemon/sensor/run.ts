@@ -1,0 +1,100 @@
+/** `sparsewire sensor`: from a configuration to a running sensor and back, with its signals. */
+import { dropCapabilities } from "xdp-node";
+import { EXIT, type ExitCode, errorLine } from "../../lib/errors.js";
+import { loadHashKey } from "../capture/hash-key.js";
+import { diffConfig } from "../config/schema.js";
+import type { Logger } from "../log.js";
+import { type SensorConfig, sensorConfigSchema } from "./config.js";
+import { FileSource } from "./file-source.js";
+import { LiveSource } from "./live-source.js";
+import { sensorMetrics } from "./metrics.js";
+import { SensorReport } from "./report.js";
+import { Sensor } from "./sensor.js";
+import { openServers } from "./servers.js";
+
+export interface SensorOptions {
+  logger: Logger;
+  /** Reads the configuration anew (SIGHUP); throws when it is not sound. */
+  load?: () => SensorConfig;
+  /** Called once everything runs (the demo and tests wait for it). */
+  onStarted?: (report: SensorReport) => void;
+}
+
+/**
+ * Runs a sensor until SIGTERM or SIGINT, or until its file is read. Returns the exit code; throws SparsewireError when it
+ * cannot start or its capture fails.
+ */
+export async function runSensor(config: SensorConfig, options: SensorOptions): Promise<ExitCode> {
+  const { logger } = options;
+  const live =
+    config.mode === "mirror"
+      ? new LiveSource(config, loadHashKey(config.ipv6.hash_key_file).words)
+      : undefined;
+  const source = live ?? new FileSource(config);
+  const sensor = new Sensor(config, source, logger);
+  await sensor.start();
+  const report = new SensorReport(sensor, live);
+  let servers: Awaited<ReturnType<typeof openServers>>;
+  try {
+    servers = await openServers(sensor, report, sensorMetrics(sensor, report), config);
+  } catch (error) {
+    await sensor.stop();
+    throw error;
+  }
+  report.metricsUrl = servers.metricsUrl;
+  if (live !== undefined && config.privileges.drop) {
+    const left = dropCapabilities([]);
+    logger.debug({ left }, "gave up every capability: sockets are bound, the program is attached");
+  }
+  logger.info(
+    { interface: source.name, effective: source.effective, run: sensor.run, metrics: servers.metricsUrl },
+    `capturing ${source.name}`,
+  );
+  const signals = watchSignals(sensor, options);
+  options.onStarted?.(report);
+  try {
+    const damage = await sensor.finished;
+    if (damage === undefined) return EXIT.ok;
+    logger.warn(`${config.file}: ${damage}; what precedes the damage was counted`);
+    return EXIT.badInput;
+  } finally {
+    signals.dispose();
+    await sensor.stop().catch(() => undefined);
+    await servers.close();
+    const { sealed } = sensor;
+    logger.info({ intervals: sealed, lost: sensor.lost.byCause, spool: sensor.spool?.depth ?? 0 }, "stopped");
+  }
+}
+
+function watchSignals(sensor: Sensor, { logger, load }: SensorOptions): { dispose(): void } {
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) return;
+    isStopping = true;
+    logger.info({ signal }, "stopping: sealing and shipping the last interval");
+    sensor.stop().catch((error) => logger.error(errorLine(error)));
+  };
+  const hangUp = (): void => {
+    if (load === undefined) {
+      logger.warn("SIGHUP: there is no configuration file to read again");
+      return;
+    }
+    try {
+      const config = load();
+      const { restart } = diffConfig(sensorConfigSchema, sensor.config, config);
+      sensor.reload(config);
+      logger.level = config.log.level;
+      if (restart.length > 0)
+        logger.warn({ keys: restart }, `these keys need a restart: ${restart.join(", ")}`);
+      logger.info("configuration reloaded");
+    } catch (error) {
+      logger.error(`the old configuration stays: ${errorLine(error)}`);
+    }
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", hangUp);
+  return {
+    dispose() {
+      process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", hangUp);
+    },
+  };
+}

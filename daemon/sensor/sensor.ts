@@ -1,0 +1,252 @@
+/**
+ * A running sensor: a source that seals intervals, a matrix worker that turns them into archives, an outbox and spool
+ * that keep them, a shipper that delivers them. All on the main thread, none of it per packet.
+ */
+import { randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import { archiveName } from "../../lib/archive.js";
+import { SparsewireError } from "../../lib/errors.js";
+import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
+import { loadHashKey } from "../capture/hash-key.js";
+import { type JobOutcome, MatrixPool } from "../capture/matrix-pool.js";
+import { SOFTWARE } from "../software.js";
+import type { SensorConfig } from "./config.js";
+import { IntervalClock, wallClockNs } from "./interval-clock.js";
+import { LostIntervals } from "./lost.js";
+import { Outbox } from "./outbox.js";
+import { RunState } from "./run-state.js";
+import { Shipper } from "./shipper.js";
+import type { FrameSource, SealedInterval } from "./source.js";
+import { Spool } from "./spool.js";
+import type { IntervalStatus } from "./status.js";
+import { openTransport } from "./targets.js";
+
+/** How long a stop waits for the disk, and for the aggregator; what is left then stays in the spool. */
+const STOP_SPOOL_MS = 3000;
+const STOP_SHIP_MS = 5000;
+
+export interface LatestInterval {
+  name: string;
+  archive: Uint8Array;
+  status: IntervalStatus;
+}
+
+/** What metrics want to see as it happens. */
+export interface SensorObserver {
+  sealed(seconds: number): void;
+  encoded(seconds: number): void;
+  shipped(seconds: number): void;
+}
+
+export class Sensor {
+  readonly config: SensorConfig;
+  readonly source: FrameSource;
+  readonly run = randomBytes(8).toString("hex");
+  readonly lost: LostIntervals;
+  readonly startedAt = Date.now();
+  observer: SensorObserver | undefined;
+  latest: LatestInterval | undefined;
+  sealed = 0;
+  spool: Spool | undefined;
+  shipper: Shipper | undefined;
+  outbox: Outbox | undefined;
+  pool: MatrixPool | undefined;
+  /** Resolves when the source has ended and everything is delivered or spooled; the damage of a file, if any. */
+  readonly finished: Promise<string | undefined>;
+  readonly #logger: Logger;
+  #state: RunState | undefined;
+  #clock: IntervalClock | undefined;
+  #openedNs = 0n;
+  /** Where the clock ended intervals: sequence -> boundary. */
+  readonly #boundaries = new Map<number, bigint>();
+  #dropsBefore = noDrops();
+  #finish!: (damage: string | undefined) => void;
+  #fail!: (error: Error) => void;
+
+  constructor(config: SensorConfig, source: FrameSource, logger: Logger) {
+    this.config = config;
+    this.source = source;
+    this.#logger = logger;
+    this.lost = new LostIntervals(logger);
+    this.finished = new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#fail = reject;
+    });
+    this.finished.catch(() => undefined);
+  }
+
+  /** Whether a first interval has been sealed and encoded: what /-/ready answers. */
+  get isReady(): boolean {
+    return this.latest !== undefined;
+  }
+
+  async start(): Promise<void> {
+    this.#openDelivery();
+    try {
+      let ended: { damage?: string } | undefined;
+      const early: SealedInterval[] = [];
+      await this.source.start({
+        sealed: (interval) => (this.pool === undefined ? early.push(interval) : this.#seal(interval)),
+        ended: (damage) => {
+          ended = damage === undefined ? {} : { damage };
+          if (this.pool !== undefined) void this.#end(damage);
+        },
+        failed: (error) => this.#fail(error),
+      });
+      this.#openedNs = wallClockNs();
+      this.pool = await MatrixPool.start(
+        {
+          memories: [...this.source.memories],
+          memoryBytesMax: this.config.memory.matrix_bytes,
+          hashKeyId: loadHashKey(this.config.ipv6.hash_key_file).id,
+        },
+        1,
+        (outcome) => this.#encoded(outcome),
+        (error) => this.#fail(error),
+      );
+      for (const interval of early) this.#seal(interval);
+      if (ended !== undefined) void this.#end(ended.damage);
+    } catch (error) {
+      await this.shipper?.stop(0);
+      await this.source.stop().catch(() => undefined);
+      throw error;
+    }
+    this.shipper?.start();
+    if (this.config.mode !== "pcap" && this.config.window_packets === 0) this.#startClock();
+  }
+
+  /** Seals the last interval, spools it, ships what it can in a few seconds, and closes everything. */
+  async stop(): Promise<void> {
+    this.#clock?.stop();
+    await this.source.stop();
+    await this.finished.catch(() => undefined);
+  }
+
+  /** Takes over a new configuration's reloadable keys; the caller has checked them. */
+  reload(config: SensorConfig): void {
+    Object.assign(this.config, { log: config.log, spool: config.spool, aggregator: config.aggregator });
+    if (this.spool !== undefined) this.spool.bytesMax = config.spool.max_bytes;
+    const transport = openTransport(config.aggregator);
+    if (transport === undefined) return;
+    if (this.shipper !== undefined) this.shipper.retarget(transport, config.aggregator.retry_max);
+    else {
+      transport.close();
+      this.#openDelivery();
+      (this.shipper as Shipper | undefined)?.start();
+    }
+  }
+
+  #openDelivery(): void {
+    const transport = openTransport(this.config.aggregator);
+    if (transport === undefined) return;
+    this.spool = new Spool(this.config.spool.path, this.config.spool.max_bytes);
+    this.#state = new RunState(this.config.spool.path, this.run);
+    const { previous } = this.#state;
+    if (previous?.ended === "crash") {
+      this.lost.count(
+        "crash",
+        `run ${previous.run} did not stop by itself; the interval it had open is gone`,
+      );
+    }
+    this.shipper = new Shipper(this.spool, transport, {
+      lost: this.lost,
+      logger: this.#logger,
+      retryMsMax: this.config.aggregator.retry_max,
+      hooks: { shipped: (seconds) => this.observer?.shipped(seconds) },
+    });
+    this.outbox = new Outbox(this.spool, this.lost, this.#logger, ({ sequence }) => {
+      this.#state!.spooled(sequence);
+      this.shipper!.nudge();
+    });
+  }
+
+  #startClock(): void {
+    this.#clock = new IntervalClock(this.config.interval, (boundary) => {
+      const sequence = this.source.sequence;
+      this.#boundaries.set(sequence + 1, boundary);
+      if (!this.source.ask(sequence, "clock")) this.#boundaries.delete(sequence + 1);
+    });
+    this.#clock.start();
+  }
+
+  /** An interval is closed in every sandbox: hand it to the matrix worker with what only this thread knows. */
+  #seal(interval: SealedInterval): void {
+    this.sealed++;
+    this.observer?.sealed(interval.sealMs / 1000);
+    const drops = this.source.drops();
+    const share = Object.fromEntries(
+      DROP_CAUSES.map((cause) => [cause, drops[cause] - this.#dropsBefore[cause]]),
+    ) as Record<DropCause, number>;
+    this.#dropsBefore = drops;
+    const window = interval.window ?? this.#window(interval.sequence);
+    this.pool!.submit({
+      slots: interval.slots,
+      window,
+      head: {
+        software: SOFTWARE,
+        sensor: this.config.sensor,
+        run: this.run,
+        sequence: interval.sequence - 1,
+        interface: this.source.name,
+        mode: this.config.mode,
+        effective: this.source.effective,
+        drops: share,
+        sampling: 1,
+        lost: { ...this.lost.byCause },
+        ...(this.#state?.previous === undefined ? {} : { previous: this.#state.previous }),
+      },
+    });
+  }
+
+  #window(sequence: number): { start: bigint; end: bigint } {
+    const start = this.#openedNs;
+    const boundary = this.#boundaries.get(sequence);
+    this.#boundaries.delete(sequence);
+    // The wall clock may have been set back: an interval never ends before it began.
+    const end = boundary ?? wallClockNs();
+    this.#openedNs = end > start ? end : start;
+    return { start, end: this.#openedNs };
+  }
+
+  #encoded(outcome: JobOutcome): void {
+    if (outcome.type === "failed") {
+      this.lost.count("matrix_worker", String((outcome.error as Error)?.message ?? outcome.error));
+      return;
+    }
+    this.observer?.encoded(outcome.milliseconds / 1000);
+    const { head, archive, summary } = outcome;
+    const name = archiveName(head);
+    this.latest = {
+      name,
+      archive,
+      status: {
+        sequence: head.sequence,
+        start_ms: Number(head.start / 1_000_000n),
+        end_ms: Number(head.end / 1_000_000n),
+        sealed_by: head.sealed_by,
+        frames: head.frames,
+        packets: head.packets,
+        bytes: head.bytes,
+        drops: head.drops,
+        quantities: summary.quantities,
+      },
+    };
+    this.outbox?.put({ name, sequence: head.sequence, archive });
+  }
+
+  async #end(damage: string | undefined): Promise<void> {
+    try {
+      await this.pool!.drained();
+      await this.outbox?.close(STOP_SPOOL_MS);
+      await this.shipper?.stop(this.config.mode === "pcap" ? 24 * 3_600_000 : STOP_SHIP_MS);
+      await this.pool!.close();
+      this.#state?.end();
+      this.#finish(damage);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new SparsewireError("STOP_FAILED", String(error)));
+    }
+  }
+}
+
+const noDrops = (): Record<DropCause, number> =>
+  Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;

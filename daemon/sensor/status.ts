@@ -1,0 +1,54 @@
+/** What GET /status of the control socket answers: the figures behind `sparsewire status` and `top`. */
+import type { CounterName } from "../../lib/abi.js";
+import type { Manifest } from "../../lib/manifest.js";
+import type { DropCause } from "../../lib/reasons.js";
+import type { Quantities } from "../../lib/traffic.js";
+import type { ShipperFigures } from "./shipper.js";
+
+export interface WorkerStatus {
+  cpu_ns: number;
+  wakeups: number;
+  queues: number;
+  frames: number;
+}
+
+/** JSON of the last sealed interval. Times are ms since 1970 UTC. */
+export interface IntervalStatus {
+  sequence: number;
+  start_ms: number;
+  end_ms: number;
+  sealed_by: string;
+  frames: number;
+  packets: number;
+  bytes: number;
+  drops: Record<DropCause, number>;
+  quantities: Partial<Record<string, Quantities>>;
+}
+
+export interface SensorStatus {
+  software: string;
+  sensor: string;
+  run: string;
+  interface: string;
+  mode: string;
+  effective: Manifest["effective"];
+  pid: number;
+  uptime_s: number;
+  ready: boolean;
+  /** Cumulative since the start. */
+  counters: Record<CounterName, number>;
+  /** Cumulative, exclusive causes: frames offered = counters.frames + their sum. */
+  drops: Record<DropCause, number>;
+  xdp_statistics: Record<string, number>[];
+  interface_counters: Record<string, number>;
+  /** Frames that reached the XDP program, and those it left to the host's stack; null for files. */
+  xdp_seen: { frames: number; passed: number } | null;
+  workers: WorkerStatus[];
+  matrix: { cpu_ns: number; memory_bytes: number; pending: number };
+  process: { cpu_ns: number; resident_bytes: number };
+  intervals: { sealed: number; lost: Record<string, number>; lag_s: number | null };
+  last_interval: IntervalStatus | null;
+  spool: { depth: number; bytes: number; waiting: number; path: string } | null;
+  ship: (ShipperFigures & { target: string }) | null;
+  metrics_url: string | null;
+}
