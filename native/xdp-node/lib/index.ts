@@ -6,6 +6,13 @@ export { BpfMap, BpfMap as XskMap } from "./map.js";
 export { addressOf, type Backing, type BackingOptions, backMemory, type Memory, pageSize } from "./memory.js";
 export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
-export { type Ring, type RingSizes, type XskOptions, wakeRx, XskSocket, type XskStatistics } from "./socket.js";
+export {
+  type Ring,
+  type RingSizes,
+  wakeRx,
+  type XskOptions,
+  XskSocket,
+  type XskStatistics,
+} from "./socket.js";
 export { setThreadAffinity, setThreadName, threadCpuNs } from "./thread.js";
 export { Umem, type UmemRange } from "./umem.js";

@@ -143,7 +143,8 @@ export class XskSocket {
   }
 
   /**
-   * Blocks this thread until there are frames or the time is over; whether there are frames. -1 waits for ever.
+   * Blocks this thread until there are frames or the time is over; whether there are frames. -1 waits for ever,
+   * and keeps a worker from being terminated as long.
    * @throws XdpError XDP_INTERFACE_GONE
    */
   poll(timeoutMs: number): boolean {

@@ -23,7 +23,7 @@ Umem Umem::From(Napi::Env env, Napi::Value view, Napi::Object options) {
 }
 
 void Umem::Register(Napi::Env env, int fd) const {
-  // The first members of xdp_umem_reg are all that kernels before 6.8 know; newer ones accept the short form.
+  // What is padding in the headers before Linux 6.8 is a member after: all of it must be zero.
   struct xdp_umem_reg reg;
   std::memset(&reg, 0, sizeof reg);
   reg.addr = reinterpret_cast<uint64_t>(frames.start);

@@ -1,8 +1,9 @@
 /** Frames that are sent arrive, whole and unchanged, in the memory that was lent. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { closeSync, readSync } from "node:fs";
 import { test } from "node:test";
-import { addressOf, Frames, redirectObject, Umem, XdpProgram } from "../lib/index.js";
+import { addressOf, backMemory, Frames, redirectObject, Umem, XdpProgram } from "../lib/index.js";
 import { enterNamespace } from "./namespace.js";
 import {
   openSocket,
@@ -189,6 +190,27 @@ if (enterNamespace(import.meta.url)) {
     assert.deepEqual(receiveFrames(tap, 1), [testFrame(1)]);
     tap.close();
   });
+
+  for (const memfd of [false, true]) {
+    test(`frames arrive in pages that were put under the memory: ${memfd ? "memfd" : "anonymous"}`, () => {
+      const { near, far } = vethPair();
+      const memory = sharedMemory();
+      const offset = Number(-addressOf(memory.buffer) & 0x1fffffn) + (2 << 20);
+      const size = 4 << 20;
+      const { memfdFd } = backMemory(memory, { offset, size, hugePages: "try", memfd });
+      const tap = openTap(near, { memory, umem: { offset, size, chunkSize: 2048 } });
+      const sent = framesOfAllLengths(50);
+      sendFrames(far, sent);
+      assert.deepEqual(receiveFrames(tap, sent.length), sent);
+      tap.close();
+      if (memfdFd === undefined) return;
+      // The same frames by way of the file.
+      const page = new Uint8Array(2048);
+      readSync(memfdFd, page, 0, 2048, 0);
+      assert.deepEqual(page, new Uint8Array(memory.buffer.slice(offset, offset + 2048)));
+      closeSync(memfdFd);
+    });
+  }
 
   test("statistics account for what found no room: frames seen = received + dropped", () => {
     const { near, far } = vethPair();
