@@ -15,11 +15,12 @@ export interface Fault {
   mend: string;
 }
 
-/** "sensor.toml:3:1: interval: ...; mend", or "--interval: ..." for a flag's value. */
+/** "sensor.toml:3:1: interval: ...; mend"; "--interval: ..." for a flag's value; no place without a file (""). */
 export function faultLine(file: string, fault: Fault): string {
-  const where = fault.flag ?? `${file}:${fault.line}:${fault.column}`;
-  const key = fault.key === "" || fault.flag !== undefined ? "" : `${fault.key}: `;
-  return `${where}: ${key}${fault.what}${fault.mend === "" ? "" : `; ${fault.mend}`}`;
+  const where = fault.flag ?? (file === "" ? "" : `${file}:${fault.line}:${fault.column}`);
+  const key = fault.flag === undefined ? fault.key : "";
+  const what = [where, key, fault.what].filter((part) => part !== "").join(": ");
+  return fault.mend === "" ? what : `${what}; ${fault.mend}`;
 }
 
 /** 'listen.port', 'queues[2]'. */

@@ -25,11 +25,11 @@ export class ConfigError extends SparsewireError {
   readonly faults: Fault[];
 
   constructor(file: string, faults: Fault[]) {
-    const first = faults[0] === undefined ? `${file}: unreadable` : faultLine(file, faults[0]);
+    const first = faults[0] === undefined ? `${file}: no fault is known` : faultLine(file, faults[0]);
     const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
     super("BAD_CONFIG", first + more, {
       exit: EXIT.usage,
-      mend: faults.length > 1 ? `sparsewire check-config ${file} lists them all` : "",
+      mend: faults.length > 1 && file !== "" ? `sparsewire check-config ${file} lists them all` : "",
     });
     this.file = file;
     this.faults = faults;
@@ -48,7 +48,7 @@ export function loadConfig<S extends z.ZodType>(
   overrides: readonly Override[] = [],
 ): z.output<S> {
   const checked = checkConfig(path === undefined ? "" : readConfig(path), schema, overrides);
-  if (!checked.ok) throw new ConfigError(path ?? "flags", checked.faults);
+  if (!checked.ok) throw new ConfigError(path ?? "", checked.faults);
   return checked.value;
 }
 

@@ -1,0 +1,101 @@
+/** Questions to a running daemon: HTTP over a sensor's Unix socket, or over TCP to an aggregator. */
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import { EXIT, SparsewireError } from "../../lib/errors.js";
+
+const ANSWER_BYTES_MAX = 2 ** 30;
+const TIMEOUT_MS = 10_000;
+
+/** GET over the control socket of a sensor; the body of a 200. */
+export function askControl(socket: string, path: string): Promise<Buffer> {
+  return ask({ socketPath: socket, path, name: socket });
+}
+
+/** GET of an aggregator's API; `path` begins below the URL. */
+export function askAggregator(base: string, path: string, token?: string): Promise<Buffer> {
+  let url: URL;
+  try {
+    url = new URL(path.replace(/^\//, ""), base.endsWith("/") ? base : `${base}/`);
+  } catch {
+    throw new SparsewireError("USAGE", `${JSON.stringify(base)} is not a URL`, {
+      exit: EXIT.usage,
+      mend: "write it as http://127.0.0.1:8470",
+    });
+  }
+  return ask({ url, name: base, ...(token === undefined ? {} : { token }) });
+}
+
+interface Question {
+  socketPath?: string;
+  path?: string;
+  url?: URL;
+  token?: string;
+  /** For messages. */
+  name: string;
+}
+
+function ask({ socketPath, path, url, token, name }: Question): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const options = { headers, timeout: TIMEOUT_MS, agent: false as const };
+    const request =
+      url === undefined
+        ? requestHttp({ ...options, socketPath, path })
+        : (url.protocol === "https:" ? requestHttps : requestHttp)(url, options);
+    request.on("error", (error) => reject(unreachable(name, error, socketPath !== undefined)));
+    request.on("timeout", () => request.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    request.on("response", (response) => {
+      const pieces: Buffer[] = [];
+      let bytes = 0;
+      response.on("data", (piece: Buffer) => {
+        bytes += piece.length;
+        if (bytes > ANSWER_BYTES_MAX) request.destroy(new Error("its answer is larger than 1 GiB"));
+        else pieces.push(piece);
+      });
+      response.on("error", (error) => reject(unreachable(name, error, socketPath !== undefined)));
+      response.on("end", () => {
+        const body = Buffer.concat(pieces);
+        const status = response.statusCode ?? 0;
+        if (status === 200) resolve(body);
+        else reject(refused(name, status, body));
+      });
+    });
+    request.end();
+  });
+}
+
+function unreachable(name: string, error: NodeJS.ErrnoException, local: boolean): SparsewireError {
+  if (error.code === "EACCES" || error.code === "EPERM") {
+    return new SparsewireError("NOT_PERMITTED", `may not connect to ${name}`, {
+      exit: EXIT.notPermitted,
+      mend: "run as root or as a member of the group sparsewire",
+      cause: error,
+    });
+  }
+  const absent = error.code === "ENOENT" || error.code === "ECONNREFUSED";
+  const what = local ? "no sensor is running at" : "no aggregator answers at";
+  return new SparsewireError("NOT_RUNNING", absent ? `${what} ${name}` : `${name}: ${error.message}`, {
+    mend: local ? "start one with sparsewire sensor, or name its socket with --socket" : "check the URL",
+    cause: error,
+  });
+}
+
+/** The daemon's own error, if it sent one. */
+function refused(name: string, status: number, body: Buffer): SparsewireError {
+  let said: { error?: { code?: unknown; message?: unknown; mend?: unknown } } = {};
+  try {
+    said = JSON.parse(body.toString("utf8"));
+  } catch {
+    // Not JSON: the status has to do.
+  }
+  const { code, message, mend } = said?.error ?? {};
+  const exit = status === 401 || status === 403 ? EXIT.notPermitted : EXIT.failure;
+  return new SparsewireError(
+    typeof code === "string" ? code : `HTTP_${status}`,
+    `${name}: ${message ?? `HTTP ${status}`}`,
+    {
+      exit,
+      mend: typeof mend === "string" ? mend : status === 401 ? "give the token with --token-file" : "",
+    },
+  );
+}

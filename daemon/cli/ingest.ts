@@ -1,0 +1,164 @@
+/** `sparsewire ingest`: capture files to interval archives. */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { archiveName } from "../../lib/archive.js";
+import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { sensorName } from "../../lib/manifest.js";
+import { duration, examples, integer, type Result, usage, warn } from "./command.js";
+import { Progress } from "./progress.js";
+import { grouped } from "./table.js";
+
+interface Options {
+  output: string;
+  windowPackets?: number;
+  interval?: bigint;
+  sensor: string;
+  json?: boolean;
+}
+
+export function registerIngest(parent: Command, result: Result): void {
+  const command = parent
+    .command("ingest")
+    .description("read captures (pcap, pcapng, gzip, zstd; - is stdin) and write one archive an interval")
+    .argument("<file...>", "capture files, read in this order as one stream of packets")
+    .option("-o, --output <dir>", "folder for the archives; made if it is missing", ".")
+    .option(
+      "--window-packets <n>",
+      "end an interval after N packets (131072 is the Graph Challenge's)",
+      integer(1, 2 ** 30),
+    )
+    .option(
+      "--interval <duration>",
+      "length of an interval by the packets' own clock (default: 1s)",
+      duration,
+    )
+    .option("--sensor <name>", "name in the manifests", "ingest")
+    .option("--json", "print JSON for machines, also for errors")
+    .action(async (files: string[], options: Options) => {
+      if (options.windowPackets !== undefined && options.interval !== undefined) {
+        throw usage("--window-packets and --interval exclude one another", "give one of them");
+      }
+      if (options.interval === 0n) throw usage("--interval must not be 0", 'write it as "1s"');
+      const name = sensorName.safeParse(options.sensor);
+      if (!name.success)
+        throw usage(
+          `${JSON.stringify(options.sensor)} is not a sensor's name`,
+          "use 1 to 63 of A-Z a-z 0-9 . _ -",
+        );
+      await ingest(files, options, result);
+    });
+  examples(command, [
+    ["sparsewire ingest trace.pcap -o intervals", "one archive a second"],
+    ["sparsewire ingest day.pcapng.zst -o day --interval 1m", "one a minute, from a compressed capture"],
+    ["tcpdump -i eth0 -w - | sparsewire ingest - -o live", "from a pipe"],
+    ["sparsewire ingest t.pcap --window-packets 131072", "windows of equal packet counts"],
+  ]);
+}
+
+async function ingest(files: string[], options: Options, result: Result): Promise<void> {
+  const { ingestFiles } = await import("../capture/ingest.js");
+  makeFolder(options.output);
+  const progress = new Progress();
+  const began = performance.now();
+  const bytesTotal = sizeOf(files);
+  let bytesOut = 0;
+  const { windowPackets, interval } = options;
+  const report = await ingestFiles({
+    files,
+    sensor: options.sensor,
+    ...(windowPackets === undefined ? { intervalNs: interval ?? 1_000_000_000n } : { windowPackets }),
+    onProgress: (state) => progress.show(bytesTotal === undefined ? state : { ...state, bytesTotal }),
+    sink: (archive, manifest) => {
+      bytesOut += archive.length;
+      store(options.output, archiveName(manifest), archive);
+    },
+  }).finally(() => progress.clear());
+  for (const { file, damaged } of report.files) {
+    if (damaged === undefined) continue;
+    warn(`${file} is damaged at byte ${damaged.offset} (${damaged.what}); what precedes it was written`);
+    result.code = EXIT.badInput;
+  }
+  const sum = (key: "frames" | "packets" | "bytes") =>
+    report.files.reduce((total, file) => total + file[key], 0);
+  const seconds = (performance.now() - began) / 1000;
+  const summary = {
+    archives: report.archives,
+    frames: sum("frames"),
+    packets: sum("packets"),
+    bytes: sum("bytes"),
+  };
+  if (options.json) {
+    const body = {
+      ...summary,
+      output: options.output,
+      archive_bytes: bytesOut,
+      seconds,
+      files: report.files,
+    };
+    process.stdout.write(`${JSON.stringify(body, exact, 1)}\n`);
+    return;
+  }
+  const rate = grouped(Math.round(summary.frames / Math.max(seconds, 1e-3)));
+  process.stdout.write(
+    `${grouped(summary.archives)} archives in ${options.output}: ${grouped(summary.packets)} packets of ` +
+      `${grouped(summary.frames)} frames, ${grouped(summary.bytes)} bytes, ${seconds.toFixed(1)} s (${rate} frames/s)\n`,
+  );
+}
+
+/** JSON has no bigint; counters that are bigints become numbers. */
+function exact(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? Number(value) : value;
+}
+
+/** Bytes of all files; undefined when one is a pipe. */
+function sizeOf(files: string[]): number | undefined {
+  let total = 0;
+  for (const file of files) {
+    const stat = file === "-" ? undefined : statSync(file, { throwIfNoEntry: false });
+    if (stat?.isFile() !== true) return undefined;
+    total += stat.size;
+  }
+  return total;
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Whole or not at all: readers of the folder never see half an archive. */
+function store(folder: string, name: string, archive: Uint8Array): void {
+  const path = join(folder, name);
+  const temporary = `${path}.tmp`;
+  try {
+    const file = openSync(temporary, "w");
+    try {
+      for (let at = 0; at < archive.length; ) at += writeSync(file, archive, at);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw cannotWrite(path, error);
+  }
+}
+
+function cannotWrite(path: string, error: unknown): SparsewireError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const denied = code === "EACCES" || code === "EPERM" || code === "EROFS";
+  return new SparsewireError(
+    "OUTPUT",
+    `cannot write ${path}: ${code === "ENOSPC" ? "the disk is full" : message}`,
+    {
+      exit: denied ? EXIT.notPermitted : EXIT.failure,
+      mend: "give -o another folder",
+      cause: error,
+    },
+  );
+}

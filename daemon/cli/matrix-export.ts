@@ -1,0 +1,45 @@
+/** `sparsewire matrix export`: every link of a sum. */
+import { type Command, Option } from "commander";
+import { EXPORT_FORMATS, type ExportFormat, exportLinks } from "../../lib/export.js";
+import { examples, familyOption, type Result, withOutput } from "./command.js";
+import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
+import { emit } from "./output.js";
+
+interface Options extends SourceOptions {
+  format: ExportFormat;
+  family: "4" | "6";
+  plane: "packets" | "bytes";
+  output?: string;
+  json?: boolean;
+}
+
+export function registerExport(parent: Command, result: Result): void {
+  const command = parent
+    .command("export")
+    .description("print the sum of the sources, link by link, ordered by numeric source then destination")
+    .addOption(
+      new Option("--format <format>", "csv and tsv have a header")
+        .choices([...EXPORT_FORMATS])
+        .default("csv"),
+    )
+    .addOption(familyOption())
+    .addOption(
+      new Option("--plane <plane>", "values of mtx and grb, which carry one")
+        .choices(["packets", "bytes"])
+        .default("packets"),
+    )
+    .action(async (paths: string[], options: Options) => {
+      const family = options.family === "4" ? 4 : 6;
+      const format = options.json ? "json" : options.format;
+      await withSum(paths, options, result, async ({ traffic, byteOrder }) => {
+        await emit(options.output, exportLinks(traffic, { format, family, byteOrder, plane: options.plane }));
+      });
+    });
+  withOutput(withSources(command));
+  examples(command, [
+    ["sparsewire matrix export trace.pcap", "src,dst,packets,bytes of a capture"],
+    ["sparsewire matrix export store/raw/2026/01/31 -o day.csv", "a day of an aggregator's store"],
+    ["sparsewire matrix export --live --format json", "the last second, as JSON"],
+    ["sparsewire matrix export a.tar --format grb -o a.grb", "for python-graphblas"],
+  ]);
+}

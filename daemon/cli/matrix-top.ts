@@ -1,0 +1,56 @@
+/** `sparsewire matrix top`: the busiest links, sources and destinations of a sum. */
+import type { Command } from "commander";
+import { TOP_N_MAX, TOP_ORDERS, type Top, type TopOrder, topOf } from "../../lib/top.js";
+import { examples, familyOption, integer, listOf, type Result, withOutput } from "./command.js";
+import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
+import { emit } from "./output.js";
+import { table } from "./table.js";
+
+interface Options extends SourceOptions {
+  by: TopOrder[];
+  n: number;
+  family: "4" | "6";
+  output?: string;
+  json?: boolean;
+}
+
+export function registerMatrixTop(parent: Command, result: Result): void {
+  const command = parent
+    .command("top")
+    .description("the top links, sources and destinations")
+    .option("--by <orders>", `one or more of ${TOP_ORDERS.join(",")}`, listOf(TOP_ORDERS), ["packets"])
+    .option("-n <count>", "how many of each", integer(1, TOP_N_MAX), 20)
+    .addOption(familyOption())
+    .action(async (paths: string[], options: Options) => {
+      const family = options.family === "4" ? 4 : 6;
+      await withSum(paths, options, result, async ({ traffic, byteOrder }) => {
+        const tops = options.by.map((by) => topOf(traffic, { by, n: options.n, family, byteOrder }));
+        await emit(options.output, [
+          options.json ? `${JSON.stringify(tops, null, 1)}\n` : tops.map(text).join("\n"),
+        ]);
+      });
+    });
+  withOutput(withSources(command));
+  examples(command, [
+    ["sparsewire matrix top trace.pcap", "the 20 links with most packets, and their ends"],
+    ["sparsewire matrix top --live --by bytes -n 5", "the last second's largest talkers"],
+    ["sparsewire matrix top store/raw --by fan-out", "who contacts most others: scanners show here"],
+  ]);
+}
+
+function text(top: Top): string {
+  const sections: string[] = [];
+  if (top.links.length > 0) {
+    const rows = top.links.map(({ src, dst, packets, bytes }) => [src, dst, packets, bytes]);
+    sections.push(`links by ${top.by}\n${table(["source", "destination", "packets", "bytes"], rows)}`);
+  }
+  for (const [kind, list, fan] of [
+    ["source", top.sources, "fan-out"],
+    ["destination", top.destinations, "fan-in"],
+  ] as const) {
+    if (list.length === 0) continue;
+    const rows = list.map((entry) => [entry.address, entry.packets, entry.bytes, entry.fan]);
+    sections.push(`${kind}s by ${top.by}\n${table([kind, "packets", "bytes", fan], rows)}`);
+  }
+  return sections.length === 0 ? `no IPv${top.family} links\n` : sections.join("\n");
+}

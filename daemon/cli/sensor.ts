@@ -1,0 +1,85 @@
+/** `sparsewire sensor`: runs a sensor in the foreground. */
+import { type Command, Option } from "commander";
+import type { ExitCode } from "../../lib/errors.js";
+import { loadConfig } from "../config/load.js";
+import { openLog } from "../log.js";
+import { examples, type Result, usage } from "./command.js";
+import { collect, configPath, overridesOf, settings } from "./flags.js";
+
+const USUAL_CONFIG = "/etc/sparsewire/sensor.toml";
+
+interface Options {
+  config?: string;
+  interface?: string;
+  mode?: string;
+  file?: string;
+  aggregator?: string;
+  tokenFile?: string;
+  interval?: string;
+  bind?: string;
+  force?: boolean;
+  control?: string;
+  logLevel?: string;
+  set?: string[];
+}
+
+export function registerSensor(parent: Command, result: Result): void {
+  const command = parent
+    .command("sensor")
+    .description("run a sensor: capture, seal an interval's matrix every second, ship it")
+    .option("--config <file>", `configuration (default: ${USUAL_CONFIG}, if it exists)`)
+    .option("--interface <name>", "network interface to capture from")
+    .option("--mode <mode>", "mirror: take every frame of the interface; pcap: read --file")
+    .option("--file <path>", "capture file of --mode pcap; - is stdin")
+    .option("--aggregator <url>", "where to ship intervals")
+    .option("--token-file <path>", "file with the aggregator's bearer token")
+    .option("--interval <duration>", "length of an interval, as in 1s")
+    .addOption(new Option("--bind <mode>", "AF_XDP bind mode: auto, copy or zerocopy"))
+    .option("--force", "capture from an interface that has addresses; its frames no longer reach this host")
+    .option("--control <path>", "Unix socket that status and top ask")
+    .option("--log-level <level>", "least serious lines to log")
+    .option("--set <key=value>", "override any other key of the configuration; may be repeated", collect)
+    .action(async (options: Options) => {
+      result.code = await run(options);
+    });
+  examples(command, [
+    ["sparsewire sensor --interface eth1", "a mirror port, no aggregator; watch with sparsewire top"],
+    [
+      "sparsewire sensor --config edge.toml --bind zerocopy",
+      "zero-copy or an error, never a silent fallback",
+    ],
+    ["sparsewire sensor --interface eth1 --set metrics.port=9999", "any key, without a file"],
+    ["kill -HUP PID", "reads the configuration again; a broken one is refused"],
+  ]);
+}
+
+async function run(options: Options): Promise<ExitCode> {
+  const { sensorConfigSchema } = await import("../sensor/config.js");
+  const path = configPath(options.config, USUAL_CONFIG);
+  const overrides = [
+    ...overridesOf([
+      ["--interface", "interface", options.interface],
+      ["--mode", "mode", options.mode],
+      ["--file", "file", options.file],
+      ["--aggregator", "aggregator.url", options.aggregator],
+      ["--token-file", "aggregator.token_file", options.tokenFile],
+      ["--interval", "interval", options.interval],
+      ["--bind", "bind", options.bind],
+      ["--force", "force", options.force],
+      ["--control", "control.socket", options.control],
+      ["--log-level", "log.level", options.logLevel],
+    ]),
+    ...settings(options.set),
+  ];
+  if (path === undefined && options.interface === undefined && options.file === undefined && !options.set) {
+    throw usage(
+      "there is no interface to capture from",
+      "give --interface NAME, or a configuration with --config",
+    );
+  }
+  const load = () => loadConfig(path, sensorConfigSchema, overrides);
+  const config = load();
+  const logger = openLog({ level: config.log.level, fields: { sensor: config.sensor } });
+  const { runSensor } = await import("../sensor/run.js");
+  return await runSensor(config, { logger, load });
+}

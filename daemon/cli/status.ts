@@ -1,0 +1,121 @@
+/** `sparsewire status`: what a running sensor says of itself, once. */
+import type { Command } from "commander";
+import { formatSize } from "../../lib/duration.js";
+import { FRAME_REASONS } from "../../lib/reasons.js";
+import type { IntervalStatus, SensorStatus } from "../sensor/status.js";
+import { CONTROL_SOCKET, examples, type Result, withOutput } from "./command.js";
+import { askControl } from "./control.js";
+import { emit } from "./output.js";
+import { grouped, pairs, short } from "./table.js";
+
+interface Options {
+  socket: string;
+  metrics?: boolean;
+  output?: string;
+  json?: boolean;
+}
+
+export function registerStatus(parent: Command, _result: Result): void {
+  const command = parent
+    .command("status")
+    .description("ask the running sensor: mode, rates, drops, intervals, spool, shipping")
+    .option("--socket <path>", "control socket of the sensor", CONTROL_SOCKET)
+    .option("--metrics", "its Prometheus metrics instead")
+    .action(async (options: Options) => {
+      if (options.metrics) {
+        await emit(options.output, [await askControl(options.socket, "/metrics")]);
+        return;
+      }
+      const body = await askControl(options.socket, "/status");
+      const status = JSON.parse(body.toString("utf8")) as SensorStatus;
+      await emit(options.output, [
+        options.json ? `${JSON.stringify(status, null, 1)}\n` : statusText(status),
+      ]);
+    });
+  withOutput(command);
+  examples(command, [
+    ["sparsewire status", "for people"],
+    ["sparsewire status --json | jq .drops", "for machines"],
+  ]);
+}
+
+/** Names and values; drops and reasons only where they are not 0. */
+export function statusText(status: SensorStatus): string {
+  const { counters, drops, intervals, spool, ship } = status;
+  const lost = Object.values(drops).reduce((total, count) => total + count, 0);
+  const frames = counters.frames;
+  const reasons = Object.fromEntries(FRAME_REASONS.map((reason) => [reason, counters[`frames_${reason}`]]));
+  const entries: [string, string][] = [
+    ["sensor", `${status.sensor} (run ${status.run}, pid ${status.pid}, ${status.software})`],
+    ["state", `${status.ready ? "ready" : "starting"}, up ${ago(status.uptime_s)}`],
+    ["capture", `${status.mode} on ${status.interface}${effectiveText(status)}`],
+    ["frames", `${grouped(frames)} = ${nonZero(reasons)}`],
+    ["packets", `${grouped(counters.packets)} counted, ${formatSize(counters.packet_bytes)}`],
+    ["drops", lost === 0 ? "0" : `${grouped(lost)} of ${grouped(frames + lost)} offered: ${nonZero(drops)}`],
+    ["last interval", status.last_interval === null ? "none yet" : intervalText(status.last_interval)],
+    ["intervals", intervalsText(intervals)],
+    ["cpu", cpuText(status)],
+    [
+      "memory",
+      `${formatSize(status.process.resident_bytes)} resident, matrices ${formatSize(status.matrix.memory_bytes)}`,
+    ],
+  ];
+  if (spool !== null)
+    entries.push(["spool", `${grouped(spool.depth)} intervals, ${formatSize(spool.bytes)}, ${spool.path}`]);
+  if (ship !== null) entries.push(["ships to", shipText(ship)]);
+  if (status.metrics_url !== null) entries.push(["metrics", status.metrics_url]);
+  return pairs(entries);
+}
+
+export function effectiveText({ effective }: Pick<SensorStatus, "effective">): string {
+  if (effective === null) return "";
+  const { attach, bind, queues } = effective;
+  return `, ${attach} XDP, ${bind === "zerocopy" ? "zero-copy" : "copy"}, ${queues} queue${queues === 1 ? "" : "s"}`;
+}
+
+function intervalText(interval: IntervalStatus): string {
+  const seconds = Math.max((interval.end_ms - interval.start_ms) / 1000, 1e-3);
+  const links = Object.entries(interval.quantities)
+    .filter(([matrix]) => matrix.endsWith(".packets"))
+    .reduce((total, [, quantities]) => total + (quantities?.n_links ?? 0), 0);
+  return (
+    `#${interval.sequence}, ${short(interval.packets / seconds)} packets/s, ` +
+    `${short((interval.bytes * 8) / seconds)}bit/s, ${grouped(links)} links, sealed by ${interval.sealed_by}`
+  );
+}
+
+function intervalsText({ sealed, lost, lag_s }: SensorStatus["intervals"]): string {
+  const gone = Object.values(lost).reduce((total, count) => total + count, 0);
+  const lag = lag_s === null ? "" : `, lag ${lag_s.toFixed(1)} s`;
+  return `${grouped(sealed)} sealed, ${gone === 0 ? "none lost" : `${grouped(gone)} lost: ${nonZero(lost)}`}${lag}`;
+}
+
+function cpuText({ workers, matrix, process: whole, counters }: SensorStatus): string {
+  const capture = workers.reduce((total, { cpu_ns }) => total + cpu_ns, 0);
+  const each = (ns: number) => (counters.frames === 0 ? "-" : `${(ns / counters.frames).toFixed(0)} ns`);
+  return `${each(capture)} a frame capture, ${each(matrix.cpu_ns)} matrices, ${each(whole.cpu_ns)} whole process`;
+}
+
+function shipText(ship: NonNullable<SensorStatus["ship"]>): string {
+  const figures = Object.entries(ship).filter(
+    ([key, value]) => key !== "target" && typeof value === "number",
+  );
+  return [ship.target, ...figures.map(([key, value]) => `${key} ${grouped(value as number)}`)].join(", ");
+}
+
+function nonZero(counts: Record<string, number>): string {
+  const some = Object.entries(counts).filter(([, count]) => count > 0);
+  return some.length === 0 ? "0" : some.map(([name, count]) => `${name} ${grouped(count)}`).join(", ");
+}
+
+function ago(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const [days, hours, minutes] = [
+    Math.floor(whole / 86400),
+    Math.floor(whole / 3600) % 24,
+    Math.floor(whole / 60) % 60,
+  ];
+  return [days && `${days}d`, hours && `${hours}h`, minutes && `${minutes}m`, `${whole % 60}s`]
+    .filter(Boolean)
+    .join(" ");
+}

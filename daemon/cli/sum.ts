@@ -1,0 +1,212 @@
+/** The sum of everything a command names, in memory bounded by the sum itself and not by how many parts it has. */
+import { createHash } from "node:crypto";
+import type { GraphBLAS } from "graphblas-wasm";
+import type { ByteOrder } from "../../lib/address.js";
+import { type DecodedArchive, decodeArchive } from "../../lib/archive.js";
+import { EXIT, errorLine, SparsewireError } from "../../lib/errors.js";
+import { ARCHIVE_FORMAT, type Manifest, type ManifestHead } from "../../lib/manifest.js";
+import { sumManifests } from "../../lib/sum-manifests.js";
+import { readTar } from "../../lib/tar.js";
+import { addTraffic, makeTraffic, type Traffic, trafficOf } from "../../lib/traffic.js";
+import { usage, warn } from "./command.js";
+import { askControl } from "./control.js";
+import { Coverage } from "./coverage.js";
+import { foreignTraffic, isForeign } from "./foreign.js";
+import { readArchiveFile, type Source, sourcesOf } from "./sources.js";
+
+export interface SumOptions {
+  /** Ask the running sensor for its latest sealed interval. */
+  live?: boolean;
+  socket: string;
+  /** Index byte order of archives without a manifest. */
+  byteOrder: ByteOrder;
+}
+
+export interface Summed {
+  grb: GraphBLAS;
+  traffic: Traffic;
+  /** What is in the sum; undefined when nothing was (an empty capture). */
+  manifest: ManifestHead | undefined;
+  byteOrder: ByteOrder;
+  /** A capture ended early; what precedes the damage is in the sum. */
+  damaged: boolean;
+}
+
+/** Manifests are folded to one when so many have gathered. */
+const MANIFESTS_MAX = 256;
+
+/**
+ * Adds up archives, folders of archives and capture files, and the running sensor's last interval.
+ *
+ * An interval that comes twice (a raw archive beside the roll-up that contains it) counts once, with a warning; a
+ * roll-up of which only a part came before cannot be taken apart and is refused.
+ */
+export async function sumSources(paths: string[], options: SumOptions): Promise<Summed> {
+  if (paths.length === 0 && !options.live) {
+    throw usage("nothing to read", "name archives, folders or capture files, or use --live");
+  }
+  const { load } = await import("graphblas-wasm");
+  const grb = await load();
+  const summation = new Summation(grb, options.byteOrder);
+  if (options.live) {
+    summation.addArchive("the running sensor", await askControl(options.socket, "/interval"));
+  }
+  const captures: string[] = [];
+  for (const source of sourcesOf(paths)) {
+    if (source.kind === "capture") captures.push(source.path);
+    else summation.addFile(source);
+  }
+  const damaged = captures.length > 0 && (await addCaptures(summation, captures));
+  return { grb, ...summation.finish(), damaged };
+}
+
+/** Reads captures through the sandbox; true when one of them ended early. */
+async function addCaptures(summation: Summation, files: string[]): Promise<boolean> {
+  const { ingestFiles } = await import("../capture/ingest.js");
+  const report = await ingestFiles({
+    files,
+    whole: true,
+    sink: (archive) => summation.addArchive("capture", archive),
+  });
+  let damaged = false;
+  for (const { file, damaged: damage } of report.files) {
+    if (damage === undefined) continue;
+    damaged = true;
+    warn(`${file} is damaged at byte ${damage.offset} (${damage.what}); what precedes it is counted`);
+  }
+  return damaged;
+}
+
+/** Adds like to like: sums of equally many parts are merged, as in a binary counter. */
+class Summation {
+  readonly #grb: GraphBLAS;
+  readonly #foreignOrder: ByteOrder;
+  readonly #stack: { traffic: Traffic; parts: number }[] = [];
+  readonly #coverage = new Coverage();
+  #manifests: Manifest[] = [];
+  #byteOrder: ByteOrder | undefined;
+  #repeated = 0;
+
+  constructor(grb: GraphBLAS, foreignOrder: ByteOrder) {
+    this.#grb = grb;
+    this.#foreignOrder = foreignOrder;
+  }
+
+  addFile({ path }: Source): void {
+    this.addArchive(path, readArchiveFile(path));
+  }
+
+  addArchive(name: string, bytes: Uint8Array): void {
+    try {
+      const { members } = readTar(bytes);
+      if (isForeign(members)) {
+        for (const { traffic, manifest } of foreignTraffic(this.#grb, name, members, this.#foreignOrder)) {
+          this.#add(name, manifest, () => traffic);
+        }
+        return;
+      }
+      const archive: DecodedArchive = decodeArchive(bytes);
+      this.#add(name, archive.manifest, () => trafficOf(this.#grb, archive));
+    } catch (error) {
+      throw inFile(name, error);
+    }
+  }
+
+  #add(name: string, manifest: Manifest, open: () => Traffic): void {
+    const overlap = this.#coverage.claim(manifest);
+    if (overlap === "whole") {
+      this.#repeated++;
+      return;
+    }
+    if (overlap === "partial") {
+      throw new SparsewireError("OVERLAP", `${name} contains intervals that were already added, and others`, {
+        exit: EXIT.badInput,
+        mend: "give one level of a store only: raw, or one of its roll-ups",
+      });
+    }
+    this.#byteOrder ??= manifest.byte_order;
+    if (this.#byteOrder !== manifest.byte_order) {
+      throw new SparsewireError(
+        "BYTE_ORDER",
+        `${name} has ${manifest.byte_order}-endian indices, others do not`,
+        {
+          exit: EXIT.badInput,
+          mend: "add archives of one byte order only",
+        },
+      );
+    }
+    this.#manifests.push(manifest);
+    if (this.#manifests.length >= MANIFESTS_MAX) this.#manifests = [asManifest(this.#headOf())];
+    let [traffic, parts] = [open(), 1];
+    while (this.#stack.at(-1)?.parts === parts) {
+      traffic = this.#merged(this.#stack.pop()!.traffic, traffic);
+      parts *= 2;
+    }
+    this.#stack.push({ traffic, parts });
+  }
+
+  finish(): { traffic: Traffic; manifest: ManifestHead | undefined; byteOrder: ByteOrder } {
+    if (this.#repeated > 0)
+      warn(`${this.#repeated} archives hold intervals that are in others too: counted once`);
+    let traffic = this.#stack.pop()?.traffic;
+    while (traffic !== undefined && this.#stack.length > 0) {
+      traffic = this.#merged(this.#stack.pop()!.traffic, traffic);
+    }
+    return {
+      traffic: traffic ?? makeTraffic(undefined, undefined),
+      manifest: this.#manifests.length === 0 ? undefined : this.#headOf(),
+      byteOrder: this.#byteOrder ?? this.#foreignOrder,
+    };
+  }
+
+  #merged(a: Traffic, b: Traffic): Traffic {
+    const sum = addTraffic(a, b);
+    a.dispose();
+    b.dispose();
+    return sum;
+  }
+
+  #headOf(): ManifestHead {
+    const identity = {
+      sensor: "sum",
+      run: "0".repeat(16),
+      sequence: 0,
+      mode: "sum" as const,
+      software: "sparsewire",
+    };
+    const head = sumManifests(this.#manifests, identity);
+    // The same parts make the same sum: it is named after them.
+    const run = createHash("sha256").update(JSON.stringify(head.parts)).digest("hex").slice(0, 16);
+    return { ...head, run };
+  }
+}
+
+function asManifest(head: ManifestHead): Manifest {
+  return { ...head, format: ARCHIVE_FORMAT, members: [] };
+}
+
+function inFile(name: string, error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message: string };
+  if (error instanceof SparsewireError) {
+    if (error.message.includes(name)) return error;
+    return new SparsewireError(error.code, `${name}: ${message}`, {
+      exit: error.exit,
+      mend: error.mend,
+      cause: error,
+    });
+  }
+  // A GrBError: a blob that is not sound, or a sum that does not fit.
+  const info = (error as { info?: unknown }).info;
+  if (typeof info !== "string") return error;
+  if (info === "GrB_OUT_OF_MEMORY") {
+    return new SparsewireError("OUT_OF_MEMORY", `${name}: the sum does not fit the memory for matrices`, {
+      mend: "add fewer archives at a time",
+      cause: error,
+    });
+  }
+  return new SparsewireError("BAD_ARCHIVE", `${name}: ${errorLine(error)} (${String(code ?? info)})`, {
+    exit: EXIT.badInput,
+    mend: "fetch or write the archive again",
+    cause: error,
+  });
+}

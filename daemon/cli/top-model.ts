@@ -1,0 +1,192 @@
+/** What the live view shows, from a sensor's control socket or an aggregator's API. */
+import type { GraphBLAS } from "graphblas-wasm";
+import { decodeArchive } from "../../lib/archive.js";
+import { SparsewireError } from "../../lib/errors.js";
+import { type TopAddress, type TopLink, topOf } from "../../lib/top.js";
+import { type Traffic, trafficOf } from "../../lib/traffic.js";
+import type { SensorStatus } from "../sensor/status.js";
+import { askAggregator, askControl } from "./control.js";
+import { effectiveText } from "./status.js";
+
+export type Sort = "packets" | "bytes";
+
+/** One picture. Values of links and addresses are per second. */
+export interface TopModel {
+  /** "edge-1  eth1  mirror, native XDP, copy, 2 queues". */
+  title: string;
+  packetsPerSecond: number;
+  bytesPerSecond: number;
+  links: number;
+  sources: number;
+  destinations: number;
+  /** Packets lost since the start, and by which cause, where there are any. */
+  drops: number;
+  dropCauses: string[];
+  /** "1,234 sealed, spool 0". */
+  intervals: string;
+  topLinks: TopLink[];
+  topSources: TopAddress[];
+  topDestinations: TopAddress[];
+}
+
+/** Entries asked for of each kind; no terminal shows more. */
+const TOP_N = 200;
+
+export interface Feed {
+  look(sort: Sort): Promise<TopModel>;
+}
+
+/** A running sensor: its status, and the matrices of the last sealed interval. */
+export async function sensorFeed(socket: string): Promise<Feed> {
+  const { load } = await import("graphblas-wasm");
+  const grb = await load();
+  return {
+    async look(sort) {
+      const status = JSON.parse((await askControl(socket, "/status")).toString("utf8")) as SensorStatus;
+      const archive = await lastInterval(socket);
+      return sensorModel(grb, status, archive, sort);
+    },
+  };
+}
+
+/** Undefined as long as none is sealed. */
+async function lastInterval(socket: string): Promise<Buffer | undefined> {
+  try {
+    return await askControl(socket, "/interval");
+  } catch (error) {
+    if (error instanceof SparsewireError && (error.code === "NO_INTERVAL" || error.code === "HTTP_404"))
+      return undefined;
+    throw error;
+  }
+}
+
+/** Makes a picture of a status and an archive's bytes. */
+export function sensorModel(
+  grb: GraphBLAS,
+  status: SensorStatus,
+  archive: Uint8Array | undefined,
+  sort: Sort,
+): TopModel {
+  const drops = Object.entries(status.drops).filter(([, count]) => count > 0);
+  const model = emptyModel(`${status.sensor}  ${status.interface}  ${status.mode}${effectiveText(status)}`);
+  model.drops = drops.reduce((total, [, count]) => total + count, 0);
+  model.dropCauses = drops.map(([cause]) => cause);
+  const lost = Object.values(status.intervals.lost).reduce((total, count) => total + count, 0);
+  const parts = [`${status.intervals.sealed} sealed`];
+  if (lost > 0) parts.push(`${lost} lost`);
+  if (status.spool !== null) parts.push(`spool ${status.spool.depth}`);
+  if (status.ship !== null) parts.push(`acknowledged ${status.ship.acknowledged}`);
+  model.intervals = parts.join(", ");
+  if (archive === undefined) return model;
+  const decoded = decodeArchive(archive, { verify: false });
+  const seconds = Math.max(Number(decoded.manifest.end - decoded.manifest.start) / 1e9, 1e-3);
+  const traffic = trafficOf(grb, decoded);
+  try {
+    fill(model, traffic, sort, seconds);
+  } finally {
+    traffic.dispose();
+  }
+  model.packetsPerSecond = decoded.manifest.packets / seconds;
+  model.bytesPerSecond = decoded.manifest.bytes / seconds;
+  return model;
+}
+
+export function emptyModel(title: string): TopModel {
+  return {
+    title,
+    packetsPerSecond: 0,
+    bytesPerSecond: 0,
+    links: 0,
+    sources: 0,
+    destinations: 0,
+    drops: 0,
+    dropCauses: [],
+    intervals: "",
+    topLinks: [],
+    topSources: [],
+    topDestinations: [],
+  };
+}
+
+function fill(model: TopModel, traffic: Traffic, sort: Sort, seconds: number): void {
+  for (const planes of [traffic.v4, traffic.v6]) {
+    if (planes === undefined) continue;
+    const { n_links, n_sources, n_destinations } = planes.packets.quantities();
+    model.links += n_links;
+    model.sources += n_sources;
+    model.destinations += n_destinations;
+  }
+  const tops = ([4, 6] as const).map((family) => topOf(traffic, { by: sort, n: TOP_N, family }));
+  const perSecond = <T extends { packets: number; bytes: number }>(lists: T[][]): T[] =>
+    lists
+      .flat()
+      .map((entry) => ({ ...entry, packets: entry.packets / seconds, bytes: entry.bytes / seconds }))
+      .sort((a, b) => b[sort] - a[sort])
+      .slice(0, TOP_N);
+  model.topLinks = perSecond(tops.map((top) => top.links));
+  model.topSources = perSecond(tops.map((top) => top.sources));
+  model.topDestinations = perSecond(tops.map((top) => top.destinations));
+}
+
+/** Seconds of an aggregator's traffic in one picture: shorter, and slow shippers would flicker. */
+const AGGREGATOR_WINDOW_S = 10;
+
+interface AggregatorTop {
+  links: TopLink[];
+  sources: TopAddress[];
+  destinations: TopAddress[];
+}
+
+/** An aggregator: the last seconds of all its sensors together. */
+export function aggregatorFeed(url: string, token?: string): Feed {
+  const get = async (path: string) =>
+    JSON.parse((await askAggregator(url, path, token)).toString("utf8")) as unknown;
+  return {
+    async look(sort) {
+      const range = `from=-${AGGREGATOR_WINDOW_S}s&to=now`;
+      const query = (family: number) => `api/v1/top?${range}&by=${sort}&n=${TOP_N}&family=${family}`;
+      const [four, six, quantities, sensors] = await Promise.all([
+        get(query(4)) as Promise<AggregatorTop>,
+        get(query(6)) as Promise<AggregatorTop>,
+        get(`api/v1/quantities?${range}`),
+        get("api/v1/sensors") as Promise<{ sensors?: unknown[] }>,
+      ]);
+      const model = emptyModel(
+        `aggregator ${url}  ${sensors.sensors?.length ?? 0} sensors  last ${AGGREGATOR_WINDOW_S} s`,
+      );
+      addQuantities(model, quantities, AGGREGATOR_WINDOW_S);
+      const merge = <T extends { packets: number; bytes: number }>(a: T[] = [], b: T[] = []): T[] =>
+        [...a, ...b]
+          .map((entry) => ({
+            ...entry,
+            packets: entry.packets / AGGREGATOR_WINDOW_S,
+            bytes: entry.bytes / AGGREGATOR_WINDOW_S,
+          }))
+          .sort((left, right) => right[sort] - left[sort]);
+      model.topLinks = merge(four.links, six.links);
+      model.topSources = merge(four.sources, six.sources);
+      model.topDestinations = merge(four.destinations, six.destinations);
+      return model;
+    },
+  };
+}
+
+/** Takes the quantities of every matrix in an answer, wherever in it they stand. */
+function addQuantities(model: TopModel, answer: unknown, seconds: number): void {
+  if (typeof answer !== "object" || answer === null) return;
+  for (const [name, value] of Object.entries(answer)) {
+    if (!/^links[46]\.(packets|bytes)$/.test(name)) {
+      addQuantities(model, value, seconds);
+      continue;
+    }
+    const { n_packets = 0, n_links = 0, n_sources = 0, n_destinations = 0 } = value as Record<string, number>;
+    if (name.endsWith(".bytes")) {
+      model.bytesPerSecond += n_packets / seconds;
+      continue;
+    }
+    model.packetsPerSecond += n_packets / seconds;
+    model.links += n_links;
+    model.sources += n_sources;
+    model.destinations += n_destinations;
+  }
+}

@@ -1,0 +1,139 @@
+/** The live view as lines of text: pure, so that every size of terminal can be tested without one. */
+import type { TopAddress } from "../../lib/top.js";
+import { grouped, short } from "./table.js";
+import type { Sort, TopModel } from "./top-model.js";
+
+export interface ViewOptions {
+  columns: number;
+  rows: number;
+  color: boolean;
+  sort: Sort;
+  paused: boolean;
+  /** "12:03:05". */
+  clock: string;
+  /** Shown in place of the key help: why there are no fresh figures. */
+  trouble?: string;
+  /** A snapshot for a pipe has no keys to tell of. */
+  keys: boolean;
+}
+
+/** Below this the view does not shrink further; the terminal cuts it. */
+const COLUMNS_MIN = 40;
+const RATE_WIDTH = 8;
+/** From so many rows on, sources and destinations are shown below the links. */
+const ENDS_ROWS_MIN = 22;
+const ENDS_MAX = 6;
+
+const STYLES = {
+  bold: "1",
+  dim: "2",
+  red: "31",
+  green: "32",
+  yellow: "33",
+  cyan: "36",
+  inverse: "7",
+} as const;
+type Paint = (text: string, style: keyof typeof STYLES) => string;
+
+/** At most `rows` lines, none wider than `columns`. */
+export function renderTop(model: TopModel, options: ViewOptions): string[] {
+  const columns = Math.max(options.columns, COLUMNS_MIN);
+  const paint: Paint = (text, style) => (options.color ? `\x1b[${STYLES[style]}m${text}\x1b[0m` : text);
+  const lines = headLines(model, options, columns, paint);
+  const foot = options.keys || options.trouble !== undefined ? 1 : 0;
+  const space = Math.max(1, options.rows - lines.length - foot);
+  const ends = options.rows >= ENDS_ROWS_MIN ? endLines(model, options, columns, paint) : [];
+  const linkRows = Math.max(1, space - ends.length);
+  const body = linkLines(model, options, columns, linkRows, paint);
+  lines.push(
+    ...body,
+    ...Array.from({ length: options.keys ? linkRows - body.length : 0 }, () => ""),
+    ...ends,
+  );
+  const kept = lines.slice(0, Math.max(0, options.rows - foot));
+  if (foot === 1) kept.push(footLine(options, columns, paint));
+  return kept;
+}
+
+function headLines(model: TopModel, options: ViewOptions, columns: number, paint: Paint): string[] {
+  const name = "sparsewire top";
+  const right = options.paused ? `PAUSED  ${options.clock}` : options.clock;
+  const title = cut(`${name}  ${model.title}`, columns - right.length - 2).padEnd(columns - right.length);
+  const rates =
+    `${short(model.packetsPerSecond)} packets/s  ${short(model.bytesPerSecond * 8)}bit/s  ` +
+    `${grouped(model.links)} links  ${grouped(model.sources)} sources  ${grouped(model.destinations)} destinations`;
+  const drops =
+    model.drops === 0 ? "no drops" : `${grouped(model.drops)} dropped (${model.dropCauses.join(", ")})`;
+  const state = cut(model.intervals === "" ? drops : `${drops}  intervals: ${model.intervals}`, columns);
+  return [
+    paint(title.slice(0, name.length), "bold") +
+      title.slice(name.length) +
+      (options.paused ? paint(right, "yellow") : right),
+    paint(cut(rates, columns), "cyan"),
+    paint(state, model.drops === 0 ? "green" : "red"),
+  ];
+}
+
+function linkLines(
+  model: TopModel,
+  options: ViewOptions,
+  columns: number,
+  rows: number,
+  paint: Paint,
+): string[] {
+  const address = Math.floor((columns - 2 * (RATE_WIDTH + 1) - 2) / 2);
+  const head = row(["SOURCE", "DESTINATION"], [address, address], mark(options.sort), columns);
+  const lines = [paint(head.padEnd(columns), "inverse")];
+  for (const link of model.topLinks.slice(0, rows - 1)) {
+    lines.push(
+      row([link.src, link.dst], [address, address], [short(link.packets), short(link.bytes)], columns),
+    );
+  }
+  if (model.topLinks.length === 0 && rows > 1) lines.push("no packets in this interval");
+  return lines;
+}
+
+/** Column heads; the one that sorts is marked. */
+function mark(sort: Sort): string[] {
+  return sort === "packets" ? ["*PKTS/S", "BYTES/S"] : ["PKTS/S", "*BYTES/S"];
+}
+
+function endLines(model: TopModel, options: ViewOptions, columns: number, paint: Paint): string[] {
+  const half = Math.floor((columns - 2) / 2);
+  const count = Math.min(ENDS_MAX, Math.floor(options.rows / 5));
+  const lines = [
+    paint(`${end("TOP SOURCES", "FAN-OUT", half)}  ${end("TOP DESTINATIONS", "FAN-IN", half)}`, "inverse"),
+  ];
+  const cell = (entry: TopAddress | undefined): string =>
+    entry === undefined
+      ? " ".repeat(half)
+      : end(entry.address, short(entry.fan), half, short(entry[options.sort]));
+  for (let at = 0; at < count; at++) {
+    const [source, destination] = [model.topSources[at], model.topDestinations[at]];
+    if (source === undefined && destination === undefined) break;
+    lines.push(`${cell(source)}  ${cell(destination)}`.trimEnd());
+  }
+  return lines.length > 1 ? lines : [];
+}
+
+function end(address: string, fan: string, width: number, rate = ""): string {
+  const text = Math.max(8, width - 2 * RATE_WIDTH);
+  return `${cut(address, text).padEnd(text)}${rate.padStart(RATE_WIDTH)}${fan.padStart(RATE_WIDTH)}`
+    .slice(0, width)
+    .padEnd(width);
+}
+
+function row(addresses: string[], widths: number[], figures: string[], columns: number): string {
+  const left = addresses.map((text, at) => cut(text, widths[at]!).padEnd(widths[at]!)).join("  ");
+  return `${left}${figures.map((figure) => ` ${figure.padStart(RATE_WIDTH)}`).join("")}`.slice(0, columns);
+}
+
+function footLine(options: ViewOptions, columns: number, paint: Paint): string {
+  if (options.trouble !== undefined) return paint(cut(options.trouble, columns), "red");
+  const other = options.sort === "packets" ? "bytes" : "packets";
+  return paint(cut(`q quit   s sort by ${other}   p ${options.paused ? "go on" : "pause"}`, columns), "dim");
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+}

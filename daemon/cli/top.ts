@@ -1,0 +1,119 @@
+/** `sparsewire top`: the busiest links, live. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { errorLine } from "../../lib/errors.js";
+import { CONTROL_SOCKET, examples, type Result, withOutput } from "./command.js";
+import { emit } from "./output.js";
+import { attempt } from "./sources.js";
+import { Screen } from "./terminal.js";
+import { aggregatorFeed, type Feed, type Sort, sensorFeed, type TopModel } from "./top-model.js";
+import { renderTop, type ViewOptions } from "./top-view.js";
+
+interface Options {
+  socket: string;
+  aggregator?: string;
+  tokenFile?: string;
+  output?: string;
+  json?: boolean;
+}
+
+const REFRESH_MS = 1000;
+/** A snapshot for a pipe is as wide as this and shows so many lines. */
+const SNAPSHOT = { columns: 80, rows: 40 };
+
+export function registerTop(parent: Command, _result: Result): void {
+  const command = parent
+    .command("top")
+    .description(
+      "the busiest links, live (keys: q quit, s sort, p pause); one snapshot when not on a terminal",
+    )
+    .option("--socket <path>", "control socket of the sensor", CONTROL_SOCKET)
+    .option("--aggregator <url>", "all sensors of an aggregator instead")
+    .option("--token-file <path>", "file with the aggregator's bearer token")
+    .action(async (options: Options) => {
+      const feed = await openFeed(options);
+      const isLive =
+        process.stdin.isTTY && process.stdout.isTTY && !options.json && options.output === undefined;
+      if (isLive) await live(feed);
+      else await emit(options.output, [snapshot(await feed.look("packets"), options.json)]);
+    });
+  withOutput(command);
+  examples(command, [
+    ["sparsewire top", "the sensor on this host"],
+    ["sparsewire top --aggregator http://127.0.0.1:8470", "everything an aggregator sees"],
+    ["sparsewire top | head -20", "one snapshot"],
+  ]);
+}
+
+async function openFeed({ aggregator, tokenFile, socket }: Options): Promise<Feed> {
+  if (aggregator === undefined) return sensorFeed(socket);
+  const token =
+    tokenFile === undefined ? undefined : attempt(tokenFile, () => readFileSync(tokenFile, "utf8")).trim();
+  return aggregatorFeed(aggregator, token);
+}
+
+function snapshot(model: TopModel, json = false): string {
+  if (json) return `${JSON.stringify(model, null, 1)}\n`;
+  const view: ViewOptions = {
+    ...SNAPSHOT,
+    color: false,
+    sort: "packets",
+    paused: false,
+    clock: clock(),
+    keys: false,
+  };
+  return `${renderTop(model, view)
+    .map((line) => line.trimEnd())
+    .join("\n")}\n`;
+}
+
+/** Until q, Ctrl-C or a signal. The first look fails like any command; later failures are shown and tried again. */
+async function live(feed: Feed): Promise<void> {
+  let sort: Sort = "packets";
+  let model = await feed.look(sort);
+  let paused = false;
+  let trouble: string | undefined;
+  let wake = () => {};
+  let isDone = false;
+  const color = !process.env.NO_COLOR;
+  const draw = () => {
+    const { columns, rows } = screen;
+    const shown = trouble === undefined ? {} : { trouble };
+    screen.draw(
+      renderTop(model, { columns, rows, color, sort, paused, clock: clock(), keys: true, ...shown }),
+    );
+  };
+  const screen = new Screen((key) => {
+    if (key === "q") isDone = true;
+    else if (key === "s") sort = sort === "packets" ? "bytes" : "packets";
+    else if (key === "p") paused = !paused;
+    else return;
+    wake();
+  }, draw);
+  try {
+    while (!isDone) {
+      draw();
+      const before: Sort = sort;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, REFRESH_MS);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      if (isDone || (paused && sort === before)) continue;
+      try {
+        model = await feed.look(sort);
+        trouble = undefined;
+      } catch (error) {
+        trouble = errorLine(error);
+      }
+    }
+  } finally {
+    screen.close();
+  }
+}
+
+function clock(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
