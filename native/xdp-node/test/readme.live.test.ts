@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -18,10 +18,10 @@ if (enterNamespace(import.meta.url)) {
     const example = /```js\n(.*?)```/s.exec(readme)![1]!;
     assert.ok(example.split("\n").filter((line) => line !== "").length <= 20);
     const { near, far } = vethPair();
-    const child = spawn(process.execPath, ["--input-type=module", "-e", example, near], {
-      cwd: fileURLToPath(PACKAGE),
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    // In the package's folder, so that the package finds itself by its name.
+    const file = fileURLToPath(new URL("readme-example.mjs", import.meta.url));
+    writeFileSync(file, example);
+    const child = spawn(process.execPath, [file, near], { stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const line = async () => (await lines.next()).value;
     assert.equal(await line(), "native XDP, zero-copy: false");
