@@ -58,13 +58,12 @@ static Info locate(Reader *r, u64 size) {
   return OK;
 }
 
-/* Decodes one section to r->array. */
-static Info decode(Reader *r, u32 section) {
+/* Decodes one section, to `array` or else to a new one in r->array. */
+static Info decode(Reader *r, u32 section, u8 *array) {
   u64 bytes = r->h.bytes[section];
   u32 blocks = (u32)r->h.packing[section].blocks;
   i32 method = r->h.packing[section].method;
-  u8 *array = r->array[section] = heap_allocate(bytes);
-  if (!array) return fail_memory();
+  if (!array && !(array = r->array[section] = heap_allocate(bytes))) return fail_memory();
   const u8 *content = r->blob + r->content_at[section];
   if (method < 0) {
     if (blocks) memcpy(array, content, (size_t)bytes);
@@ -159,16 +158,16 @@ INLINE u64 value_at(const void *X, u32 type, size_t k, u64 *negative) {
 
 static Type held_as(u32 type) { return type == T_INT64 || type == T_UINT64 ? T_UINT64 : T_UINT32; }
 
-/* Values in the order of the blob, `count` of them (iso: one, repeated), to X. */
-static Info convert_values(const Reader *r, void *X, u32 count) {
-  u32 type = type_of(r), x64 = held_as(type) == T_UINT64;
+/* Decodes the values, in the order of the blob, `count` of them (iso: one, repeated), to X. */
+static Info read_values(Reader *r, void *X, u32 count) {
+  u32 type = type_of(r), x64 = held_as(type) == T_UINT64, as_is = !iso_of(r) && (type == T_UINT32 || type == T_UINT64);
   u64 negative = 0;
+  Info info = decode(r, IN_AX, as_is ? X : NULL);
+  if (info || as_is) return info;
   const void *from = r->array[IN_AX];
   if (count && iso_of(r)) {
     u64 one = value_at(from, type, 0, &negative);
     for (u32 k = 0; k < count; k++) put(X, x64, k, one);
-  } else if (type == T_UINT32 || type == T_UINT64) {
-    memcpy(X, from, count * width(x64));
   } else {
     for (u32 k = 0; k < count; k++) put(X, x64, k, value_at(from, type, k, &negative));
   }
@@ -226,7 +225,7 @@ static Info read_vectors(Reader *r, u32 nvals, Matrix **out, int *jumbled) {
   Info info = pattern_new(&P, r->h.vdim, r->h.vlen, nvec, nvals);
   if (info) return info;
   if (!(info = convert_any(r, P, jumbled)) && !(info = matrix_new(out, P, held_as(type_of(r))))) {
-    if ((info = convert_values(r, (*out)->Ax, nvals))) gb_matrix_free(*out);
+    if ((info = read_values(r, (*out)->Ax, nvals))) gb_matrix_free(*out);
   }
   pattern_release(P);
   return info;
@@ -257,7 +256,7 @@ static Info read_places(Reader *r, u32 places, Matrix **out) {
   u32 x64 = type == T_UINT64, n = 0, vlen = (u32)r->h.vlen;
   u64 *I = heap_allocate((u64)places * 8), *J = heap_allocate((u64)places * 8);
   void *X = heap_allocate((u64)places * width(x64));
-  Info info = I && J && X ? convert_values(r, X, places) : fail_memory();
+  Info info = I && J && X ? read_values(r, X, places) : fail_memory();
   if (!info) {
     for (u32 k = 0; k < places; k++) {
       if (present && !present[k]) continue;
@@ -279,8 +278,8 @@ static Info read_blob(Reader *r, u64 size, Matrix **out) {
   if (!info) info = locate(r, size);
   u32 vectors = sparsity_of(r) <= SPARSE;
   for (u32 k = 0; k < SECTIONS && !info; k++) {
-    int needed = k == IN_AX || (k == IN_AB ? sparsity_of(r) == BITMAP : vectors && (k != IN_AH || sparsity_of(r) == HYPERSPARSE));
-    if (needed) info = decode(r, k);
+    int needed = k == IN_AB ? sparsity_of(r) == BITMAP : k != IN_AX && vectors && (k != IN_AH || sparsity_of(r) == HYPERSPARSE);
+    if (needed) info = decode(r, k, NULL);
   }
   if (info) return info;
   if (!vectors) return read_places(r, (u32)nvals, out);

@@ -53,7 +53,7 @@ static Info section_pack(Section *s, const void *array, u64 n, u32 from64, u32 t
       copy_any(plain, array, from64, to64, first, last < n ? last : n);
       source = plain + (start - first * size);
     }
-    info = zstd_pack(s->content + used, (size_t)capacity - used, source, (size_t)(end - start), level, &written);
+    info = zstd_pack(s->content + used, (size_t)capacity - used, source, (size_t)(end - start), level, to64 != 0, &written);
     used += info ? 0 : written;
     s->ends[b] = used;
   }

@@ -18,12 +18,13 @@ void pattern_from_packed(Pattern *P, const u64 *keys, u32 n) {
   pattern_trim(P, nvec, n);
 }
 
-/* The same for entries (I, J) of a pattern of either width. */
-INLINE void pattern_from_tuples(Pattern *P, const u64 *I, const u64 *J, u32 n, u32 wide) {
+/* The same for entries (I, J) of a wide pattern. */
+static void pattern_from_tuples(Pattern *P, const u64 *I, const u64 *J, u32 n) {
+  u64 *Ah = P->Ah, *Aj = P->Aj;
   u32 nvec = 0;
   for (u32 k = 0; k < n; k++) {
-    put(P->Aj, wide, k, J[k]);
-    put(P->Ah, wide, nvec, I[k]);
+    Aj[k] = J[k];
+    Ah[nvec] = I[k];
     P->Ap[nvec] = k;
     nvec += !k || I[k] != I[k - 1];
   }
@@ -31,76 +32,87 @@ INLINE void pattern_from_tuples(Pattern *P, const u64 *I, const u64 *J, u32 n, u
   pattern_trim(P, nvec, n);
 }
 
+/* How a row and a column are packed in a 64-bit key. */
+typedef struct {
+  u32 column_bits; /* at most 60 */
+  u64 row0, column0;
+} Packing;
+
 /*
- * Folds runs of equal keys, in place; order within a run is the input's, as FIRST and SECOND need. Without a branch on
- * whether a key repeats, which is a coin toss for real traffic. Returns the number of distinct keys.
+ * Sorted keys to A's pattern and values, equal keys folded; order within a run is the input's, as FIRST and SECOND need.
+ * No branch depends on whether a key repeats or a row changes, which real traffic makes coin tosses: what may yet be
+ * replaced is written anyway. A has room for n + 1 of everything. Returns the number of entries.
  */
-INLINE u32 fold(u64 *keys, void *X, u32 x64, u32 n, Op dup) {
-  if (!n) return 0;
-  u32 last = 0;
-  for (u32 k = 1; k < n; k++) {
-    u64 key = keys[k], x = get(X, x64, k);
-    u32 same = key == keys[last];
-    u64 held = get(X, x64, last), both = combine(dup, held, x, x64);
+INLINE u32 fold(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Op dup, Packing pack, u32 wide, u32 a64) {
+  Pattern *P = A->pattern;
+  u64 mask = ((u64)1 << pack.column_bits) - 1, previous = 0, previous_row = 0, held = 0;
+  u32 last = UINT32_MAX, nvec = 0;
+  for (u32 k = 0; k < n; k++) {
+    u64 key = keys[k], row = key >> pack.column_bits, x = get(X, x64, k);
+    u32 same = k && key == previous, same_row = k && row == previous_row;
+    u64 both = combine(dup, held, x, a64);
+    held = same ? both : x;
     last += !same;
-    keys[last] = key;
-    put(X, x64, last, same ? both : x);
+    put(P->Aj, wide, last, (key & mask) + pack.column0);
+    put(A->Ax, a64, last, held);
+    put(P->Ah, wide, nvec, row + pack.row0);
+    P->Ap[nvec] = last;
+    nvec += !same_row;
+    previous = key;
+    previous_row = row;
   }
+  P->Ap[nvec] = last + 1;
+  pattern_trim(P, nvec, last + 1);
+  heap_shrink(A->Ax, ((size_t)last + 2) * width(a64));
   return last + 1;
 }
 
-static u32 fold_any(u64 *keys, void *X, u32 x64, u32 n, Op dup) {
+INLINE u32 fold_op(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Packing pack, u32 wide, u32 a64, Op dup) {
   switch (dup) {
-    case OP_PLUS: return x64 ? fold(keys, X, 1, n, OP_PLUS) : fold(keys, X, 0, n, OP_PLUS);
-    case OP_MAX: return x64 ? fold(keys, X, 1, n, OP_MAX) : fold(keys, X, 0, n, OP_MAX);
-    case OP_MIN: return x64 ? fold(keys, X, 1, n, OP_MIN) : fold(keys, X, 0, n, OP_MIN);
-    case OP_SECOND: return x64 ? fold(keys, X, 1, n, OP_SECOND) : fold(keys, X, 0, n, OP_SECOND);
-    default: return x64 ? fold(keys, X, 1, n, OP_FIRST) : fold(keys, X, 0, n, OP_FIRST);
+    case OP_PLUS: return fold(A, keys, X, x64, n, OP_PLUS, pack, wide, a64);
+    case OP_MAX: return fold(A, keys, X, x64, n, OP_MAX, pack, wide, a64);
+    case OP_MIN: return fold(A, keys, X, x64, n, OP_MIN, pack, wide, a64);
+    case OP_SECOND: return fold(A, keys, X, x64, n, OP_SECOND, pack, wide, a64);
+    default: return fold(A, keys, X, x64, n, OP_FIRST, pack, wide, a64);
   }
 }
 
-/* Values of the folded tuples, the first n of X, become A's. */
-static Info finish(Matrix **out, Pattern *P, Type type, const void *X) {
-  Info info = matrix_new(out, P, type);
-  if (!info) memcpy((*out)->Ax, X, P->nvals * width(type == T_UINT64));
-  pattern_release(P);
-  return info;
+static u32 fold_any(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Op dup, Packing pack) {
+  u32 a64 = is64(A);
+  if (A->pattern->wide) return fold_op(A, keys, X, x64, n, pack, 1, a64, dup);
+  pack = (Packing){32, 0, 0}; /* as build_tuples packs narrow ones: constants, for the usual case */
+  if (x64) return fold_op(A, keys, X, 1, n, pack, 0, 1, dup);
+  return a64 ? fold_op(A, keys, X, 0, n, pack, 0, 1, dup) : fold_op(A, keys, X, 0, n, pack, 0, 0, dup);
 }
 
 /*
- * Sorts keys with their values and folds duplicates. On return *keys and *X are the sorted arrays (the given ones or
- * *keys_scratch and *X_scratch, swapped). With dup OP_NONE a duplicate is INVALID_VALUE.
+ * Sorts and folds packed keys. keys, spare (n each) and X are overwritten. Values of UINT64 that fit 32 bits, as packets
+ * and bytes nearly always do, travel through the sort as such.
  */
-static Info sort_and_fold(u64 **keys, u64 **keys_scratch, void **X, void **X_scratch, u32 x64, u32 n, Op dup, u32 *distinct) {
-  int swapped = x64 ? radix_sort(*keys, *keys_scratch, 1, *X, *X_scratch, PAYLOAD64, n)
-                    : radix_sort(*keys, *keys_scratch, 1, *X, *X_scratch, PAYLOAD32, n);
-  if (swapped) {
-    u64 *key_swap = *keys;
-    void *swap = *X;
-    *keys = *keys_scratch;
-    *keys_scratch = key_swap;
-    *X = *X_scratch;
-    *X_scratch = swap;
+static Info build_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *keys, u64 *spare, void *X, u32 n, Op dup,
+                       Packing pack) {
+  u32 x64 = type == T_UINT64;
+  u64 over = 0;
+  for (u32 k = 0; x64 && k < n; k++) over |= ((u64 *)X)[k];
+  if (x64 && over <= UINT32_MAX) {
+    gb_narrow(X, n);
+    x64 = 0;
   }
-  *distinct = fold_any(*keys, *X, x64, n, dup);
-  if (dup == OP_NONE && *distinct != n) return fail(INVALID_VALUE, "an entry is there twice, and no dup operator is given");
-  return OK;
-}
-
-/* From keys row << 32 | column of a narrow matrix. Keys and X are overwritten. */
-Info build_packed(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *keys, void *X, u32 n, Op dup) {
-  u32 x64 = type == T_UINT64, distinct = 0;
-  u64 *scratch = heap_allocate((u64)n * 8), *to_free = scratch;
-  void *X_scratch = heap_allocate((u64)n * width(x64)), *X_to_free = X_scratch;
-  Info info = scratch && X_scratch ? sort_and_fold(&keys, &scratch, &X, &X_scratch, x64, n, dup, &distinct) : fail_memory();
+  void *spare_X = heap_allocate((u64)n * width(x64));
+  if (!spare_X) return fail_memory();
+  int swapped = x64 ? radix_sort(keys, spare, 1, X, spare_X, PAYLOAD64, n) : radix_sort(keys, spare, 1, X, spare_X, PAYLOAD32, n);
   Pattern *P;
-  if (!info) info = pattern_new(&P, nrows, ncols, distinct, distinct);
+  Info info = pattern_new(&P, nrows, ncols, n, n);
   if (!info) {
-    pattern_from_packed(P, keys, distinct);
-    info = finish(out, P, type, X);
+    info = matrix_new(out, P, type);
+    pattern_release(P);
+    u32 distinct = info ? n : fold_any(*out, swapped ? spare : keys, swapped ? spare_X : X, x64, n, dup, pack);
+    if (dup == OP_NONE && distinct != n) {
+      gb_matrix_free(*out);
+      info = fail(INVALID_VALUE, "an entry is there twice, and no dup operator is given");
+    }
   }
-  heap_free(to_free);
-  heap_free(X_to_free);
+  heap_free(spare_X);
   return info;
 }
 
@@ -113,32 +125,6 @@ static u32 range_bits(const u64 *array, u32 n, u64 *lowest) {
   }
   *lowest = low;
   return high == low ? 0 : 64 - (u32)__builtin_clzll(high - low);
-}
-
-/* Tuples of a wide matrix whose rows and columns together vary in at most 64 bits: one radix sort of packed keys. */
-static Info build_by_range(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup, u64 row0,
-                           u64 col0, u32 col_bits) {
-  u32 x64 = type == T_UINT64, distinct = 0;
-  void *X_scratch = heap_allocate((u64)n * width(x64)), *X_to_free = X_scratch;
-  if (!X_scratch) return fail_memory();
-  for (u32 k = 0; k < n; k++) I[k] = (col_bits < 64 ? (I[k] - row0) << col_bits : 0) | (J[k] - col0);
-  u64 *keys = I, *scratch = J;
-  Info info = sort_and_fold(&keys, &scratch, &X, &X_scratch, x64, n, dup, &distinct);
-  Pattern *P;
-  if (!info) info = pattern_new(&P, nrows, ncols, distinct, distinct);
-  if (!info) {
-    u64 mask = ((u64)1 << col_bits) - 1; /* col_bits is at most 60 */
-    for (u32 k = 0; k < distinct; k++) {
-      u64 key = keys[k];
-      scratch[k] = (key & mask) + col0;
-      keys[k] = (key >> col_bits) + row0;
-    }
-    if (P->wide) pattern_from_tuples(P, keys, scratch, distinct, 1);
-    else pattern_from_tuples(P, keys, scratch, distinct, 0);
-    info = finish(out, P, type, X);
-  }
-  heap_free(X_to_free);
-  return info;
 }
 
 /* Orders positions 0..n-1 by array[position], stably, starting from the order in `order` (not read if identity). */
@@ -169,7 +155,7 @@ static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I
     }
     if (info) gb_matrix_free(*out);
     else {
-      pattern_from_tuples(P, keys, spare_keys, n ? last + 1 : 0, 1);
+      pattern_from_tuples(P, keys, spare_keys, n ? last + 1 : 0);
       heap_shrink((*out)->Ax, ((size_t)P->nvals + 1) * width(x64));
     }
   }
@@ -180,10 +166,25 @@ static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I
 
 /* From rows I, columns J and values X, all of which are overwritten. Indices must be below the dimensions. */
 Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup) {
-  u64 row0, col0;
-  u32 row_bits = range_bits(I, n, &row0), col_bits = range_bits(J, n, &col0);
-  if (row_bits + col_bits <= 64) return build_by_range(out, type, nrows, ncols, I, J, X, n, dup, row0, col0, col_bits);
-  return build_two_keys(out, type, nrows, ncols, I, J, X, n, dup);
+  Packing pack = {32, 0, 0};
+  if (nrows > GB_NARROW_MAX || ncols > GB_NARROW_MAX) {
+    u32 row_bits = range_bits(I, n, &pack.row0);
+    pack.column_bits = range_bits(J, n, &pack.column0);
+    if (row_bits + pack.column_bits > 64) return build_two_keys(out, type, nrows, ncols, I, J, X, n, dup);
+    for (u32 k = 0; k < n; k++) I[k] = (I[k] - pack.row0) << pack.column_bits | (J[k] - pack.column0);
+  } else {
+    for (u32 k = 0; k < n; k++) I[k] = I[k] << 32 | J[k];
+  }
+  return build_keys(out, type, nrows, ncols, I, J, X, n, dup, pack);
+}
+
+/* Is every member below bound? The bits of all together usually say so without a comparison each. */
+static int all_below(const u64 *array, u32 n, u64 bound) {
+  u64 bits = 0, over = 0;
+  for (u32 k = 0; k < n; k++) bits |= array[k];
+  if (bits < bound) return 1;
+  for (u32 k = 0; k < n; k++) over |= array[k] >= bound;
+  return !over;
 }
 
 /*
@@ -193,13 +194,8 @@ Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J,
 Info EXPORT(gb_build)(Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup) {
   Info info = check_dimensions(nrows, ncols);
   if (info) return info;
-  u64 row_over = 0, col_over = 0;
-  for (u32 k = 0; k < n; k++) {
-    row_over |= I[k] >= nrows;
-    col_over |= J[k] >= ncols;
-  }
-  if (row_over) return fail(INDEX_OUT_OF_BOUNDS, "a row index is not below nrows");
-  if (col_over) return fail(INDEX_OUT_OF_BOUNDS, "a column index is not below ncols");
+  if (!all_below(I, n, nrows)) return fail(INDEX_OUT_OF_BOUNDS, "a row index is not below nrows");
+  if (!all_below(J, n, ncols)) return fail(INDEX_OUT_OF_BOUNDS, "a column index is not below ncols");
   Matrix *A;
   info = build_tuples(&A, type, nrows, ncols, I, J, X, n, dup);
   if (!info) gb_result[0] = (uintptr_t)A;
@@ -209,12 +205,15 @@ Info EXPORT(gb_build)(Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, 
 /* The same for a 2^32 x 2^32 matrix from keys row << 32 | column. */
 Info EXPORT(gb_build_packed)(Type type, u64 *keys, void *X, u32 n, Op dup) {
   Matrix *A;
-  Info info = build_packed(&A, type, GB_NARROW_MAX, GB_NARROW_MAX, keys, X, n, dup);
+  u64 *spare = heap_allocate((u64)n * 8);
+  if (!spare) return fail_memory();
+  Info info = build_keys(&A, type, GB_NARROW_MAX, GB_NARROW_MAX, keys, spare, X, n, dup, (Packing){32, 0, 0});
+  heap_free(spare);
   if (!info) gb_result[0] = (uintptr_t)A;
   return info;
 }
 
-/* Fills n values of a type with one, and narrows u64 values in place to u32: DOMAIN_MISMATCH if one does not fit. */
+/* Fills n values of a type with one, or narrows u64 values in place to u32: DOMAIN_MISMATCH if one does not fit. */
 void EXPORT(gb_fill)(void *X, u32 x64, u64 value, u32 n) {
   for (u32 k = 0; k < n; k++) put(X, x64, k, value);
 }

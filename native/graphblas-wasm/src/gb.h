@@ -122,13 +122,13 @@ typedef struct {
 Info columns_sorted(const Matrix *A, Columns *c);
 void columns_free(Columns *c);
 
-/* build.c: takes ownership of nothing; keys, I, J and X are scratch and are overwritten. */
-Info build_packed(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *keys, void *X, u32 n, Op dup);
+/* build.c */
 Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup);
 void pattern_from_packed(Pattern *P, const u64 *keys, u32 n);
+Info EXPORT(gb_narrow)(u64 *X, u32 n);
 
 /* zstd_glue.c, lz4.c */
-Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, size_t *written);
+Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices, size_t *written);
 size_t zstd_bound(size_t bytes);
 int zstd_unpack(void *to, size_t bytes, const void *from, size_t packed);
 int lz4_unpack(void *to, size_t bytes, const void *from, size_t packed);

@@ -1,8 +1,8 @@
 /*
  * Stable LSD radix sort of u32 or u64 keys with an optional payload of 4 or 8 bytes, for hosts without a libc.
  * Digits of up to 11 bits are laid only over bits in which the keys differ, so that sorting addresses of one network, or
- * indices with constant high bits, takes as few passes as their entropy needs. Time does not depend on the order of the
- * input, and there is no worst case: an attacker's keys cost what random ones cost.
+ * indices with constant high bits, takes as few passes as their entropy needs. Keys that their upper digits tell apart are
+ * sorted by those alone. There is no worst case that an attacker could find: at most twice the time of any other keys.
  */
 #ifndef GB_RADIX_H
 #define GB_RADIX_H
@@ -29,19 +29,6 @@ INLINE void radix_move(void *to, size_t t, const void *from, size_t f, u32 paylo
   if (payload == PAYLOAD64) ((u64 *)to)[t] = ((const u64 *)from)[f];
 }
 
-INLINE void radix_insertion(void *keys, u32 wide, void *load, u32 payload, u32 n) {
-  for (u32 i = 1; i < n; i++) {
-    u64 key = get(keys, wide, i), held = payload == PAYLOAD64 ? ((u64 *)load)[i] : payload ? ((u32 *)load)[i] : 0;
-    u32 j = i;
-    for (; j && get(keys, wide, j - 1) > key; j--) {
-      put(keys, wide, j, get(keys, wide, j - 1));
-      radix_move(load, j, load, j - 1, payload);
-    }
-    put(keys, wide, j, key);
-    if (payload) put(load, payload == PAYLOAD64, j, held);
-  }
-}
-
 /* Counts to starting positions. */
 INLINE void radix_starts(u32 *counts, u32 mask) {
   u32 sum = 0;
@@ -52,15 +39,15 @@ INLINE void radix_starts(u32 *counts, u32 mask) {
   }
 }
 
-/* One pass: scatters by `digit` with its counts, and counts the next digit on the way. */
+/* One pass: scatters by `digit` with its counts, and counts the next digit on the way, unless it is the last. */
 INLINE void radix_pass(const void *keys, void *keys_to, u32 wide, const void *load, void *load_to, u32 payload, u32 n,
-                       RadixDigit digit, RadixDigit next, u32 *at, u32 *counts_next) {
+                       RadixDigit digit, RadixDigit next, u32 *at, u32 *counts_next, int last) {
   radix_starts(at, digit.mask);
-  memset(counts_next, 0, sizeof(u32) * ((size_t)next.mask + 1));
+  if (!last) memset(counts_next, 0, sizeof(u32) * ((size_t)next.mask + 1));
   for (u32 i = 0; i < n; i++) {
     u64 key = get(keys, wide, i);
     u32 to = at[(u32)(key >> digit.shift) & digit.mask]++;
-    counts_next[(u32)(key >> next.shift) & next.mask]++;
+    if (!last) counts_next[(u32)(key >> next.shift) & next.mask]++;
     put(keys_to, wide, to, key);
     radix_move(load_to, to, load, i, payload);
   }
@@ -78,26 +65,56 @@ static u32 radix_plan(u64 varying, u32 n, RadixDigit *digits) {
   return count;
 }
 
-/*
- * Sorts n keys (u64 if wide) and their payload. The scratch arrays have room for n. Returns 1 if the sorted data ended in
- * the scratch arrays, 0 if in the given ones: the caller swaps its pointers instead of copying.
- */
-INLINE int radix_sort(void *keys, void *keys_scratch, u32 wide, void *load, void *load_scratch, u32 payload, u32 n) {
-  if (n <= RADIX_INSERTION) {
-    radix_insertion(keys, wide, load, payload, n);
-    return 0;
+/* Insertion sort that gives up, leaving a permutation, once it has moved more than `budget` elements. */
+INLINE int radix_mend(void *keys, u32 wide, void *load, u32 payload, u32 n, u32 budget) {
+  u64 previous = get(keys, wide, 0);
+  for (u32 i = 1; i < n; i++) {
+    u64 key = get(keys, wide, i);
+    if (key >= previous) {
+      previous = key;
+      continue;
+    }
+    u64 held = payload ? get(load, payload == PAYLOAD64, i) : 0;
+    u32 j = i;
+    for (; j && get(keys, wide, j - 1) > key && budget; j--, budget--) {
+      put(keys, wide, j, get(keys, wide, j - 1));
+      radix_move(load, j, load, j - 1, payload);
+    }
+    put(keys, wide, j, key);
+    if (payload) put(load, payload == PAYLOAD64, j, held);
+    if (!budget) return 0;
   }
-  u64 varying = 0, first = get(keys, wide, 0);
-  for (u32 i = 1; i < n; i++) varying |= get(keys, wide, i) ^ first;
-  RadixDigit digits[RADIX_PASSES_MAX + 1];
-  u32 passes = radix_plan(varying, n, digits);
-  if (!passes) return 0;
-  digits[passes] = (RadixDigit){0, 0};
-  memset(radix_counts[0], 0, sizeof radix_counts[0]);
-  for (u32 i = 0; i < n; i++) radix_counts[0][(u32)(get(keys, wide, i) >> digits[0].shift) & digits[0].mask]++;
-  for (u32 pass = 0; pass < passes; pass++) {
+  return 1;
+}
+
+/*
+ * Would it do to sort by the bits from `shift` up and mend the rest? Yes if in a sample no two keys agree in those bits
+ * only, as with addresses that are all different; no if a few sources have most of the traffic.
+ */
+INLINE int radix_top_separates(const void *keys, u32 wide, u32 n, u32 shift) {
+  static u64 seen[1024];
+  u32 alike = 0, step = n / 512;
+  if (!step) return 0;
+  memset(seen, 0xff, sizeof seen);
+  for (u32 i = 0; i < n; i += step) {
+    u64 key = get(keys, wide, i), *slot = &seen[(key >> shift) * 0x9e3779b97f4a7c15ull >> 54];
+    alike += *slot >> shift == key >> shift && *slot != key;
+    *slot = key;
+  }
+  return alike < 2;
+}
+
+/* Sorts by digits[first..passes-1]. Returns 1 if the data ended in the scratch arrays. */
+INLINE int radix_passes(void *keys, void *keys_scratch, u32 wide, void *load, void *load_scratch, u32 payload, u32 n,
+                        const RadixDigit *digits, u32 first, u32 passes) {
+  memset(radix_counts[first & 1], 0, sizeof radix_counts[0]);
+  for (u32 i = 0; i < n; i++)
+    radix_counts[first & 1][(u32)(get(keys, wide, i) >> digits[first].shift) & digits[first].mask]++;
+  for (u32 pass = first; pass < passes; pass++) {
     u32 *at = radix_counts[pass & 1], *next = radix_counts[~pass & 1];
-    radix_pass(keys, keys_scratch, wide, load, load_scratch, payload, n, digits[pass], digits[pass + 1], at, next);
+    if (pass + 1 < passes)
+      radix_pass(keys, keys_scratch, wide, load, load_scratch, payload, n, digits[pass], digits[pass + 1], at, next, 0);
+    else radix_pass(keys, keys_scratch, wide, load, load_scratch, payload, n, digits[pass], digits[pass], at, next, 1);
     void *swap = keys;
     keys = keys_scratch;
     keys_scratch = swap;
@@ -105,6 +122,30 @@ INLINE int radix_sort(void *keys, void *keys_scratch, u32 wide, void *load, void
     load = load_scratch;
     load_scratch = swap;
   }
-  return passes & 1;
+  return (int)((passes - first) & 1);
+}
+
+/*
+ * Sorts n keys (u64 if wide) and their payload. The scratch arrays have room for n. Returns 1 if the sorted data ended in
+ * the scratch arrays, 0 if in the given ones: the caller swaps its pointers instead of copying.
+ */
+INLINE int radix_sort(void *keys, void *keys_scratch, u32 wide, void *load, void *load_scratch, u32 payload, u32 n) {
+  if (n <= RADIX_INSERTION) {
+    if (n) radix_mend(keys, wide, load, payload, n, UINT32_MAX);
+    return 0;
+  }
+  u64 varying = 0, lead = get(keys, wide, 0);
+  for (u32 i = 1; i < n; i++) varying |= get(keys, wide, i) ^ lead;
+  RadixDigit digits[RADIX_PASSES_MAX];
+  u32 passes = radix_plan(varying, n, digits), first = passes, bits = 0, needed = 32 - (u32)__builtin_clz(n) + 12;
+  if (!passes) return 0;
+  while (first && bits < needed) bits += 32 - (u32)__builtin_clz(digits[--first].mask);
+  int swapped = 0;
+  if (first && radix_top_separates(keys, wide, n, digits[first].shift)) {
+    swapped = radix_passes(keys, keys_scratch, wide, load, load_scratch, payload, n, digits, first, passes);
+    if (radix_mend(swapped ? keys_scratch : keys, wide, swapped ? load_scratch : load, payload, n, n / 2)) return swapped;
+  }
+  if (swapped) return !radix_passes(keys_scratch, keys, wide, load_scratch, load, payload, n, digits, 0, passes);
+  return radix_passes(keys, keys_scratch, wide, load, load_scratch, payload, n, digits, 0, passes);
 }
 #endif
