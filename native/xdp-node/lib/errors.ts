@@ -80,8 +80,8 @@ const MEMORY: Row = {
 };
 const GONE: Row = {
   code: "XDP_INTERFACE_GONE",
-  why: "the interface went down or away",
-  mend: "bring it up again and open a new socket",
+  why: "the interface is gone",
+  mend: "open a new socket when there is one of that name again",
 };
 const NO_INTERFACE: Row = {
   code: "XDP_NO_INTERFACE",
@@ -162,7 +162,9 @@ const TABLE: Record<string, Record<string, Row>> = {
       mend: "ip link set dev IF up",
     },
   },
-  wake: { ENETDOWN: GONE, ENXIO: GONE, ENODEV: GONE },
+  wake: { ENXIO: GONE, ENODEV: GONE, EBADF: CLOSED, ENOTSOCK: CLOSED },
+  // The kernel leaves ENETDOWN on a socket that it has unbound.
+  gone: { "*": GONE },
   "open-object": {
     ENOENT: { code: "XDP_BAD_OBJECT", why: "there is no such file", mend: "build the BPF object first" },
     "*": {

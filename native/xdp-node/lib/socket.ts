@@ -132,12 +132,19 @@ export class XskSocket {
     return guard("read XDP_STATISTICS", () => this.#native.statistics() as unknown as XskStatistics);
   }
 
-  /** Lets the kernel work on the fill and RX rings: recvfrom() without waiting. */
+  /**
+   * Lets the kernel work on the fill and RX rings: recvfrom() without waiting. An interface that is down is no error:
+   * it goes on when it is up again.
+   * @throws XdpError XDP_INTERFACE_GONE
+   */
   wakeRx(): void {
     guard("wake the RX side", () => this.#native.wakeRx());
   }
 
-  /** Lets the kernel send what is in the TX ring: sendto() without waiting. */
+  /**
+   * Lets the kernel send what is in the TX ring: sendto() without waiting.
+   * @throws XdpError XDP_INTERFACE_GONE
+   */
   wakeTx(): void {
     guard("wake the TX side", () => this.#native.wakeTx());
   }
@@ -190,10 +197,11 @@ function nativeOptions(
 
 /**
  * Lets the kernel work on the fill and RX rings of a socket that another thread owns: only its descriptor is needed,
- * because the rings themselves lie in memory that both threads see.
+ * because the rings themselves lie in memory that both threads see. The owner closes it after the last call.
+ * @throws XdpError XDP_INTERFACE_GONE, XDP_CLOSED
  */
 export function wakeRx(fd: number): void {
-  native.wakeRxFd(fd);
+  guard("wake the RX side", () => native.wakeRxFd(fd));
 }
 
 function bindFlags(options: XskOptions): number {

@@ -175,9 +175,13 @@ Napi::Value Socket::Statistics(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// A wake-up that finds nothing to do, or a busy or full queue, is no failure: the caller comes again.
+// A wake-up that finds nothing to do, a busy or full queue, or an interface that is down for the time being, is no
+// failure: the caller comes again.
 static void CheckWake(Napi::Env env, ssize_t result, const char* syscall) {
-  if (result >= 0 || errno == EAGAIN || errno == EBUSY || errno == ENOBUFS || errno == EINTR) return;
+  if (result >= 0) return;
+  for (int harmless : {EAGAIN, EBUSY, ENOBUFS, EINTR, ENETDOWN}) {
+    if (errno == harmless) return;
+  }
   Fail(env, "wake", syscall, errno);
 }
 
@@ -208,17 +212,17 @@ Napi::Value Socket::Poll(const Napi::CallbackInfo& info) {
   bool frames = ready > 0 && (request.revents & POLLIN) != 0;
   if (!frames) {
     int pending = PendingError(request.fd);
-    if (pending != 0) Fail(info.Env(), "wake", "poll", pending);
+    if (pending != 0) Fail(info.Env(), "gone", "poll", pending);
   }
   return Napi::Boolean::New(info.Env(), frames);
 }
 
 void Socket::CloseCall(const Napi::CallbackInfo&) { Close(); }
 
-// wakeRxFd(fd): for a thread that has the rings but not the object of a socket. Errors show in its statistics.
+// wakeRxFd(fd): for a thread that has the rings but not the object of a socket.
 static void WakeRxFd(const Napi::CallbackInfo& info) {
   int fd = static_cast<int>(IntegerArgument(info, 0, "fd", 0, INT32_MAX));
-  recvfrom(fd, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
+  CheckWake(info.Env(), recvfrom(fd, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr), "recvfrom");
 }
 
 void InitSocket(Napi::Env env, Napi::Object exports) {

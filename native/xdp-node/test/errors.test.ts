@@ -16,6 +16,7 @@ const OPERATIONS = [
   "busy-poll",
   "bind",
   "wake",
+  "gone",
   "open-object",
   "load-program",
   "attach",

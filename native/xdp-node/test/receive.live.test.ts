@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, readSync } from "node:fs";
 import { test } from "node:test";
-import { addressOf, backMemory, Frames, redirectObject, Umem, XdpProgram } from "../lib/index.js";
-import { enterNamespace } from "./namespace.js";
+import { addressOf, backMemory, Frames, redirectObject, Umem, wakeRx, XdpProgram } from "../lib/index.js";
+import { enterNamespace, ip } from "./namespace.js";
 import {
   openSocket,
   openTap,
@@ -180,6 +180,19 @@ if (enterNamespace(import.meta.url)) {
       program.close();
     }
     umem.close();
+  });
+
+  test("a socket lives through its interface going down and up again", () => {
+    const { near, far } = vethPair();
+    const tap = openTap(near);
+    ip(`link set dev ${near} down`);
+    tap.socket.wakeRx();
+    wakeRx(tap.socket.fd);
+    assert.equal(tap.socket.poll(1), false);
+    ip(`link set dev ${near} up`);
+    sendFrames(far, [testFrame(5)]);
+    assert.deepEqual(receiveFrames(tap, 1), [testFrame(5)]);
+    tap.close();
   });
 
   test("busy polling is accepted, and frames arrive", () => {
