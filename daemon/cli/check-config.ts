@@ -1,16 +1,22 @@
 /** `sparsewire check-config`: every fault of a configuration, with its line. */
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
-import type { z } from "zod";
 import { EXIT } from "../../lib/errors.js";
+import { exampleConfig } from "../config/example.js";
 import { type Fault, faultLine } from "../config/faults.js";
+import { KINDS, type Kind, type KindOfConfig, loadKinds } from "../config/kinds.js";
 import { checkDocument, readConfig } from "../config/load.js";
 import { familiarity } from "../config/schema.js";
 import { readToml } from "../config/toml.js";
-import { examples, type Result, withOutput } from "./command.js";
+import { examples, type Result, usage, withOutput } from "./command.js";
 import { emit } from "./output.js";
 
-type Kind = "sensor" | "aggregator";
+interface Options {
+  kind?: Kind;
+  example?: Kind;
+  output?: string;
+  json?: boolean;
+}
 
 export function registerCheckConfig(parent: Command, result: Result): void {
   const command = parent
@@ -18,18 +24,27 @@ export function registerCheckConfig(parent: Command, result: Result): void {
     .description(
       "name every fault of a configuration file, with line, column and mend; exit 2 if there is one",
     )
-    .argument("<file>", "sensor.toml or aggregator.toml")
+    .argument("[file]", "sensor.toml or aggregator.toml")
     .addOption(
-      new Option("--kind <kind>", "what it configures; by default told from its keys and its name").choices([
-        "sensor",
-        "aggregator",
-      ]),
+      new Option("--kind <kind>", "what it configures; by default told from its keys and its name").choices(
+        KINDS,
+      ),
     )
-    .action(async (file: string, options: { kind?: Kind; json?: boolean; output?: string }) => {
+    .addOption(
+      new Option(
+        "--example <kind>",
+        "print a configuration with every key, its meaning and its default",
+      ).choices(KINDS),
+    )
+    .action(async (file: string | undefined, options: Options) => {
+      const kinds = await loadKinds();
+      if (options.example !== undefined) {
+        return emit(options.output, [exampleConfig(options.example, kinds[options.example])]);
+      }
+      if (file === undefined) throw usage("there is no file to check", "name one, or use --example sensor");
       const document = readToml(readConfig(file));
-      const schemas = await loadSchemas();
-      const kind = options.kind ?? kindOf(file, document.value, schemas);
-      const checked = checkDocument(document, schemas[kind]);
+      const kind = options.kind ?? kindOf(file, document.value, kinds);
+      const checked = checkDocument(document, kinds[kind].schema);
       const faults = checked.ok ? [] : checked.faults;
       if (faults.length > 0) result.code = EXIT.usage;
       await emit(options.output, [options.json ? asJson(file, kind, faults) : asText(file, kind, faults)]);
@@ -38,20 +53,13 @@ export function registerCheckConfig(parent: Command, result: Result): void {
   examples(command, [
     ["sparsewire check-config /etc/sparsewire/sensor.toml", "before a reload"],
     ["sparsewire check-config new.toml --kind aggregator --json", "for an editor or a pipeline"],
+    ["sparsewire check-config --example sensor > sensor.toml", "to start from"],
   ]);
-}
-
-async function loadSchemas(): Promise<Record<Kind, z.ZodType>> {
-  const [sensor, aggregator] = await Promise.all([
-    import("../sensor/config.js"),
-    import("../aggregator/config.js"),
-  ]);
-  return { sensor: sensor.sensorConfigSchema, aggregator: aggregator.aggregatorConfigSchema };
 }
 
 /** The schema that knows more of the file's tables and keys; of equals, the one its name speaks of. */
-function kindOf(file: string, value: Record<string, unknown>, schemas: Record<Kind, z.ZodType>): Kind {
-  const lead = familiarity(schemas.aggregator, value) - familiarity(schemas.sensor, value);
+function kindOf(file: string, value: Record<string, unknown>, kinds: Record<Kind, KindOfConfig>): Kind {
+  const lead = familiarity(kinds.aggregator.schema, value) - familiarity(kinds.sensor.schema, value);
   if (lead !== 0) return lead > 0 ? "aggregator" : "sensor";
   return basename(file).includes("aggregator") ? "aggregator" : "sensor";
 }

@@ -162,7 +162,7 @@ function fromCheck(
   { ok: fine, why }: { ok: boolean; why?: string },
   mend: string,
 ): Finding {
-  return fine ? ok(check, `${what} work`) : bad(check, `${what}: ${why ?? "not available"}`, mend);
+  return fine ? ok(check, `${what}: usable`) : bad(check, `${what}: ${why ?? "not available"}`, mend);
 }
 
 export const ok = (check: string, text: string): Finding => ({ check, verdict: "ok", text, mend: "" });

@@ -32,15 +32,20 @@ function defOf(schema: Schema): Def {
   return schema._zod.def as Def;
 }
 
-/** Whether this level of a schema or any level it wraps carries the reload mark. */
-function marked(schema: Schema): boolean {
-  let at: Schema | undefined = schema;
-  while (at !== undefined) {
-    if (isReloadable(at)) return true;
-    const def = defOf(at);
+/** A schema and everything it wraps, from the outside in: defaults, optionals, transformations. */
+export function wrappings(schema: Schema): Schema[] {
+  const levels: Schema[] = [];
+  for (let at: Schema | undefined = schema; at !== undefined; ) {
+    levels.push(at);
+    const def: Def = defOf(at);
     at = def.innerType ?? def.in;
   }
-  return false;
+  return levels;
+}
+
+/** The keys of a table, or undefined for what is not a table. */
+export function shapeOf(schema: Schema): Record<string, Schema> | undefined {
+  return bare(schema).shape;
 }
 
 /** Every path a schema knows, tables and leaves, in the schema's order. */
@@ -93,7 +98,7 @@ export function diffConfig(
   const changed: string[] = [];
   const restart: string[] = [];
   const walk = (level: Schema, a: unknown, b: unknown, path: string[], inherited: boolean): void => {
-    const reload = inherited || marked(level);
+    const reload = inherited || wrappings(level).some(isReloadable);
     const { shape } = bare(level);
     if (shape !== undefined && isTable(a) && isTable(b)) {
       for (const [key, inner] of Object.entries(shape)) walk(inner, a[key], b[key], [...path, key], reload);

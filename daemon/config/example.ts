@@ -1,0 +1,57 @@
+/** A configuration file that documents itself: every key with its meaning and its default, from the schema. */
+import { z } from "zod";
+import type { Kind, KindOfConfig } from "./kinds.js";
+import { shapeOf, wrappings } from "./schema.js";
+import { isReloadable } from "./types.js";
+
+type Schema = z.core.$ZodType;
+
+/** The text of systemd/KIND.toml. */
+export function exampleConfig(kind: Kind, about: KindOfConfig): string {
+  const head = [
+    `# Configuration of sparsewire ${kind}: every key there is, commented out where the default is meant.`,
+    `# Check changes with: sparsewire check-config /etc/sparsewire/${kind}.toml`,
+    "# Keys marked (reload) take effect on SIGHUP (systemctl reload); the others at the next start.",
+  ];
+  return `${head.join("\n")}\n\n${tableText(about.schema, "", about)}`;
+}
+
+/** Keys first, then the tables below, each under its header. */
+function tableText(schema: Schema, name: string, about: KindOfConfig): string {
+  const entries = Object.entries(shapeOf(schema) ?? {});
+  const path = (key: string) => (name === "" ? key : `${name}.${key}`);
+  const keys = entries
+    .filter(([, inner]) => shapeOf(inner) === undefined)
+    .map(([key, inner]) => keyText(key, path(key), inner, about));
+  const tables = entries
+    .filter(([, inner]) => shapeOf(inner) !== undefined)
+    .map(([key, inner]) => `\n# ${describe(inner)}\n[${path(key)}]\n${tableText(inner, path(key), about)}`);
+  return [...keys, ...tables].join("");
+}
+
+function keyText(key: string, path: string, schema: Schema, { set, hints }: KindOfConfig): string {
+  const isLive = wrappings(schema).some(isReloadable);
+  const comment = `# ${describe(schema)}${isLive ? " (reload)" : ""}\n`;
+  const given = set[path];
+  if (given !== undefined) return `${comment}${key} = ${given}\n`;
+  const value = hints[path] ?? defaultText(schema) ?? "...";
+  return `${comment}#${key} = ${value}\n`;
+}
+
+/** The outermost description. */
+function describe(schema: Schema): string {
+  for (const level of wrappings(schema)) {
+    const text = z.globalRegistry.get(level)?.description;
+    if (text !== undefined) return text;
+  }
+  return "";
+}
+
+/** The default as TOML, which writes strings, numbers, booleans and arrays of them as JSON does. */
+function defaultText(schema: Schema): string | undefined {
+  for (const level of wrappings(schema)) {
+    const def = level._zod.def as { type: string; defaultValue?: unknown };
+    if (def.type === "default" || def.type === "prefault") return JSON.stringify(def.defaultValue);
+  }
+  return undefined;
+}

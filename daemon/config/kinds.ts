@@ -1,0 +1,49 @@
+/** The kinds of configuration there are: their schemas, and the example that goes with each. */
+import type { z } from "zod";
+
+export const KINDS = ["sensor", "aggregator"] as const;
+export type Kind = (typeof KINDS)[number];
+
+export interface KindOfConfig {
+  schema: z.ZodType;
+  /** What the example sets, as TOML: these lines are not commented out. */
+  set: Record<string, string>;
+  /** Example values, as TOML, of keys without a (fixed) default; they stay commented out. */
+  hints: Record<string, string>;
+}
+
+/** Loads the schemas; only when they are asked for, since they bring the daemons' types with them. */
+export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
+  const [sensor, aggregator] = await Promise.all([
+    import("../sensor/config.js"),
+    import("../aggregator/config.js"),
+  ]);
+  return {
+    sensor: {
+      schema: sensor.sensorConfigSchema,
+      set: { interface: '"eth1"', "aggregator.url": '"http://127.0.0.1:8470"' },
+      hints: {
+        sensor: '"edge-1"',
+        file: '"trace.pcap"',
+        queues: "[0, 1]",
+        workers: "2",
+        "ipv6.hash_key_file": '"/etc/sparsewire/ipv6.key"',
+        "aggregator.token_file": '"/etc/sparsewire/token"',
+        "aggregator.ca_file": '"/etc/sparsewire/ca.pem"',
+        "metrics.tls_cert": '"/etc/sparsewire/sensor.pem"',
+        "metrics.tls_key": '"/etc/sparsewire/sensor.key"',
+        "metrics.token_file": '"/etc/sparsewire/metrics.token"',
+      },
+    },
+    aggregator: {
+      schema: aggregator.aggregatorConfigSchema,
+      set: { "listen.address": '"127.0.0.1"', "listen.port": "8470" },
+      hints: {
+        token_file: '"/etc/sparsewire/token"',
+        read_token_file: '"/etc/sparsewire/read.token"',
+        "listen.tls_cert": '"/etc/sparsewire/aggregator.pem"',
+        "listen.tls_key": '"/etc/sparsewire/aggregator.key"',
+      },
+    },
+  };
+}
