@@ -1,6 +1,6 @@
 /**
- * Every failure of this package is an XdpError with a stable code. The table below, operation by errno, is the
- * one place that gives a failure its code, its sentence and its mend.
+ * Every failure of this package is an XdpError with a stable code. The table below, operation by errno, is
+ * the one place that gives a failure its code, its sentence and its mend.
  */
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
@@ -181,7 +181,7 @@ const TABLE: Record<string, Record<string, Row>> = {
     ERANGE: {
       code: "XDP_MTU_TOO_LARGE",
       why: "frames of this MTU need several buffers and the program takes one",
-      mend: "load it with frags: true (an xdp.frags program) and set multiBuffer on the sockets, or lower the MTU",
+      mend: "load it with frags: true and set multiBuffer on the sockets, or lower the MTU",
     },
     EOPNOTSUPP: {
       code: "XDP_NATIVE_UNSUPPORTED",

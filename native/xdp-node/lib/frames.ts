@@ -1,4 +1,4 @@
-/** Reading and writing the rings from JavaScript. Programs in WebAssembly do the same with atomics of their own. */
+/** Reading and writing the rings from JavaScript. Code in WebAssembly does the same with its own atomics. */
 import { badArgument } from "./errors.js";
 import { bytesOf } from "./memory.js";
 import type { Ring, XskSocket } from "./socket.js";
@@ -41,8 +41,9 @@ class RingView {
 }
 
 /**
- * Receives and sends frames by copying nothing: each frame is a view of the UMEM. For one socket that is the only
- * one on its UMEM. Half of the chunks (all without a TX ring) circulate for receiving, the others for sending.
+ * Receives without copying, each frame is a view of the UMEM; sending copies the frame into it. For one socket
+ * that is alone on its UMEM. Half of the chunks (all, without a TX ring) are for receiving, the others for
+ * sending.
  */
 export class Frames {
   readonly #socket: XskSocket;
@@ -87,8 +88,9 @@ export class Frames {
   }
 
   /**
-   * Calls `each` for up to `most` buffers that have arrived, and gives them back to the kernel afterwards: a view is
-   * good only during the call. `more` says that the frame goes on in the next buffer (multiBuffer). Returns how many.
+   * Calls `each` for up to `most` buffers that have arrived, and gives them back to the kernel afterwards: a
+   * view is good only during the call. `more` says that the frame goes on in the next buffer (multiBuffer).
+   * Returns how many.
    */
   receive(most: number, each: (bytes: Uint8Array, more: boolean) => void): number {
     const { words, consumer, mask, ring } = this.#rx;
@@ -108,8 +110,8 @@ export class Frames {
   }
 
   /**
-   * Queues one frame for sending; wakeTx() sends what is queued. With multiBuffer a frame longer than a chunk goes
-   * in several. False when there is no room now.
+   * Queues one frame for sending; wakeTx() sends what is queued. With multiBuffer a frame longer than a chunk
+   * goes in several. False when there is no room now.
    * @throws XdpError XDP_BAD_ARGUMENT without a TX ring or for a frame that is too long
    */
   send(frame: Uint8Array): boolean {

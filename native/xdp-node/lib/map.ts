@@ -5,7 +5,7 @@ import type { NativeMapInfo, NativeProgram } from "./native.js";
 /** enum bpf_map_type of linux/bpf.h. */
 const BPF_MAP_TYPE_XSKMAP = 17;
 
-/** A map of a loaded program. It lives as long as its program. Keys and values are bytes in the host's order. */
+/** A map of a loaded program, alive as long as its program. Keys and values are in the host's byte order. */
 export class BpfMap {
   /** enum bpf_map_type. */
   readonly type: number;
@@ -30,7 +30,7 @@ export class BpfMap {
     this.cpus = info.cpus;
   }
 
-  /** The value of a key; of a per-CPU map the values of all CPUs, each padded to 8 bytes. undefined: no such key. */
+  /** The value of a key; of a per-CPU map those of all CPUs, each padded to 8 bytes. undefined: no such key. */
   lookup(key: Uint8Array | number): Uint8Array | undefined {
     return guard(`look up in map ${this.name}`, () => this.#program.lookup(this.name, this.#key(key)));
   }

@@ -20,7 +20,7 @@ export function bytesOf(memory: Memory): Uint8Array {
   return new Uint8Array(buffer);
 }
 
-/** The process address of the first byte of a view or buffer. Good for aligning, and for proving where a frame is. */
+/** The process address of the first byte of a view or buffer: to align, and to prove where a frame is. */
 export function addressOf(view: ArrayBufferView | ArrayBufferLike): bigint {
   const bytes = ArrayBuffer.isView(view)
     ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
@@ -29,7 +29,7 @@ export function addressOf(view: ArrayBufferView | ArrayBufferLike): bigint {
 }
 
 export interface Backing {
-  /** hugetlb: the huge page pool; thp: transparent huge pages for at least half of the range; pages: ordinary ones. */
+  /** hugetlb: the huge page pool; thp: transparent huge pages for half of the range or more; pages: others. */
   kind: "hugetlb" | "thp" | "pages";
   /** Bytes of the range that are resident now, and how many of those are in huge pages. */
   residentBytes: number;
@@ -39,12 +39,15 @@ export interface Backing {
 }
 
 export interface BackingOptions {
-  /** Bytes from the start of the memory; offset + the memory's address a multiple of the page size (2 MiB for huge pages). */
+  /**
+   * Bytes from the start of the memory; offset + the memory's address a multiple of the page size (2 MiB for
+   * huge pages).
+   */
   offset: number;
   /** Bytes, a multiple of the page size (of 2 MiB for the huge page pool). */
   size: number;
   hugePages: "try" | "off";
-  /** Back it with a memfd, so that the same frames can be mapped elsewhere. Default: private anonymous memory. */
+  /** Back it with a memfd, so that the same frames can be mapped elsewhere. Default: anonymous memory. */
   memfd?: boolean;
 }
 

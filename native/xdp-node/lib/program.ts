@@ -50,7 +50,8 @@ export class XdpProgram {
   /**
    * Attaches through a bpf_link, so that the kernel detaches when this process ends. auto tries native, then
    * generic where the driver has no native XDP; native and generic are demands.
-   * @throws XdpError XDP_NO_INTERFACE, XDP_PROGRAM_PRESENT, XDP_MTU_TOO_LARGE, XDP_NATIVE_UNSUPPORTED, XDP_NOT_PERMITTED
+   * @throws XdpError XDP_NO_INTERFACE, XDP_PROGRAM_PRESENT, XDP_MTU_TOO_LARGE, XDP_NATIVE_UNSUPPORTED,
+   *   XDP_NOT_PERMITTED
    */
   attach(interfaceName: string, mode: "native" | "generic" | "auto"): XdpLink {
     if (mode !== "native" && mode !== "generic" && mode !== "auto") throw badArgument(`mode "${mode}"`);
@@ -114,8 +115,8 @@ export class XdpLink {
 }
 
 /**
- * Path of the program that comes with the package: `redirect` and `redirect_frags` hand every frame of a queue to
- * the socket in the XSKMAP `xsks`, and count frames seen and passed on in the per-CPU array `seen`.
+ * Path of the program that comes with the package: `redirect` and `redirect_frags` hand every frame of a
+ * queue to the socket in the XSKMAP `xsks`, and count frames seen and passed on in the per-CPU array `seen`.
  */
 export function redirectObject(): string {
   const places = ["../../build/redirect.bpf.o", "../../../../bpf/build/redirect.bpf.o"];

@@ -8,9 +8,9 @@ import { type NativeSocket, type NativeSocketOptions, native, type RingLayout } 
 import { Umem, type UmemRange } from "./umem.js";
 
 /**
- * Where a ring lies: byte offsets from the start of the memory. producer, consumer and flags are u32; size is in
- * entries; descriptors of rx and tx are struct xdp_desc {u64 addr, u32 len, u32 options}, those of fill and
- * completion u64 frame addresses. Source: linux/if_xdp.h.
+ * Where a ring lies: byte offsets from the start of the memory. producer, consumer and flags are u32; size is
+ * in entries; descriptors of rx and tx are struct xdp_desc {u64 addr, u32 len, u32 options}, those of fill
+ * and completion u64 frame addresses. Source: linux/if_xdp.h.
  */
 export type Ring = RingLayout;
 
@@ -29,11 +29,11 @@ export interface XskOptions extends RingSizes {
   queue: number;
   /** The rings are mapped from this page-aligned offset on; ringBytes() says how much they take at most. */
   rings: { offset: number };
-  /** zerocopy and copy are demands: an error when they are not to be had. auto takes zero-copy where it is offered. */
+  /** zerocopy and copy are demands: an error when not to be had. auto takes zero-copy where it is offered. */
   bind: "auto" | "copy" | "zerocopy";
   /** Ask the kernel to say when it wants a wake-up (ring flags). Default true. */
   needWakeup?: boolean;
-  /** XDP_USE_SG: frames larger than a chunk come in several descriptors. Needs an xdp.frags program, Linux 6.6. */
+  /** XDP_USE_SG: frames larger than a chunk take several descriptors. Needs an xdp.frags program, Linux 6.6. */
   multiBuffer?: boolean;
   /** SO_PREFER_BUSY_POLL: packets handled per wake-up, and microseconds. */
   busyPoll?: { budget: number; usecs: number };
@@ -42,11 +42,11 @@ export interface XskOptions extends RingSizes {
 }
 
 /**
- * What this socket refused since it was opened. Frames lost = rx_dropped + rx_ring_full; a chunk that the fill ring
- * could not give is counted in rx_dropped too. Source: struct xdp_statistics, net/xdp/xsk.c.
+ * What this socket refused since it was opened. Frames lost = rx_dropped + rx_ring_full; a chunk that the
+ * fill ring could not give is counted in rx_dropped too. Source: struct xdp_statistics, net/xdp/xsk.c.
  */
 export interface XskStatistics {
-  /** Frames dropped for other reasons than a full RX ring: no chunk in the fill ring, too long for one chunk. */
+  /** Frames dropped though the RX ring had room: no chunk in the fill ring, or too long for one chunk. */
   rx_dropped: number;
   rx_invalid_descs: number;
   tx_invalid_descs: number;
@@ -92,8 +92,8 @@ export class XskSocket {
 
   /**
    * Opens, maps and binds. The memory is kept alive until close().
-   * @throws XdpError XDP_QUEUE_BUSY, XDP_NO_QUEUE, XDP_ZEROCOPY_UNSUPPORTED, XDP_NO_INTERFACE, XDP_INTERFACE_DOWN,
-   *   XDP_MEMLOCK, XDP_NO_MEMORY, XDP_NOT_PERMITTED, XDP_UNSUPPORTED, XDP_BAD_ARGUMENT
+   * @throws XdpError XDP_QUEUE_BUSY, XDP_NO_QUEUE, XDP_ZEROCOPY_UNSUPPORTED, XDP_NO_INTERFACE,
+   *   XDP_INTERFACE_DOWN, XDP_MEMLOCK, XDP_NO_MEMORY, XDP_NOT_PERMITTED, XDP_UNSUPPORTED, XDP_BAD_ARGUMENT
    */
   constructor(options: XskOptions) {
     const { memory, queue } = options;
@@ -133,8 +133,8 @@ export class XskSocket {
   }
 
   /**
-   * Lets the kernel work on the fill and RX rings: recvfrom() without waiting. An interface that is down is no error:
-   * it goes on when it is up again.
+   * Lets the kernel work on the fill and RX rings: recvfrom() without waiting. An interface that is down is
+   * no error: it goes on when it is up again.
    * @throws XdpError XDP_INTERFACE_GONE
    */
   wakeRx(): void {
@@ -150,8 +150,8 @@ export class XskSocket {
   }
 
   /**
-   * Blocks this thread until there are frames or the time is over; whether there are frames. -1 waits for ever,
-   * and keeps a worker from being terminated as long.
+   * Blocks this thread until there are frames or the time is over; whether there are frames. -1 waits for
+   * ever, and keeps a worker from being terminated as long.
    * @throws XdpError XDP_INTERFACE_GONE
    */
   poll(timeoutMs: number): boolean {
@@ -159,8 +159,8 @@ export class XskSocket {
   }
 
   /**
-   * Closes the socket and puts plain zero memory in place of its rings. Frames stay in the UMEM. Close sockets
-   * before the link of the program that feeds them. Closing twice is harmless.
+   * Closes the socket and puts plain zero memory in place of its rings. Frames stay in the UMEM. Close
+   * sockets before the link of the program that feeds them. Closing twice is harmless.
    */
   close(): void {
     this.#native.close();
@@ -196,8 +196,9 @@ function nativeOptions(
 }
 
 /**
- * Lets the kernel work on the fill and RX rings of a socket that another thread owns: only its descriptor is needed,
- * because the rings themselves lie in memory that both threads see. The owner closes it after the last call.
+ * Lets the kernel work on the fill and RX rings of a socket that another thread owns: only its descriptor is
+ * needed, because the rings themselves lie in memory that both threads see. The owner closes it after the
+ * last call.
  * @throws XdpError XDP_INTERFACE_GONE, XDP_CLOSED
  */
 export function wakeRx(fd: number): void {

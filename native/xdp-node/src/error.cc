@@ -17,14 +17,16 @@ void Fail(Napi::Env env, const char* operation, const char* syscall, int err, co
   throw error;
 }
 
-void FailArgument(Napi::Env env, const std::string& detail) { Fail(env, "argument", "check", EINVAL, detail); }
+void FailArgument(Napi::Env env, const std::string& detail) {
+  Fail(env, "argument", "check", EINVAL, detail);
+}
 
 static int64_t CheckedInteger(Napi::Value value, const char* name, int64_t least, int64_t most) {
   double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
   if (!(number >= static_cast<double>(least) && number <= static_cast<double>(most)) ||
       number != std::floor(number)) {
-    FailArgument(value.Env(), std::string(name) + " must be an integer from " + std::to_string(least) + " to " +
-                                  std::to_string(most));
+    FailArgument(value.Env(), std::string(name) + " must be an integer from " + std::to_string(least) +
+                                  " to " + std::to_string(most));
   }
   return static_cast<int64_t>(number);
 }

@@ -44,6 +44,11 @@ class Ethtool {
   ifreq request_;
 };
 
+// A field that ends in a zero byte unless it is full.
+Napi::String Text(Napi::Env env, const char* field, size_t size) {
+  return Napi::String::New(env, field, strnlen(field, size));
+}
+
 uint32_t CountFeatures(Ethtool& device) {
   // ethtool_sset_info ends in an array that has one word for each bit set in the mask.
   alignas(ethtool_sset_info) uint8_t room[sizeof(ethtool_sset_info) + sizeof(uint32_t)] = {};
@@ -66,7 +71,8 @@ Napi::Object FeaturesOf(Napi::Env env, Ethtool& device) {
   names->string_set = ETH_SS_FEATURES;
   names->len = count;
   uint32_t blocks = (count + 31) / 32;
-  std::vector<uint32_t> state_room((sizeof(ethtool_gfeatures) + blocks * sizeof(ethtool_get_features_block)) / 4);
+  size_t state_bytes = sizeof(ethtool_gfeatures) + blocks * sizeof(ethtool_get_features_block);
+  std::vector<uint32_t> state_room(state_bytes / 4);
   auto* state = reinterpret_cast<ethtool_gfeatures*>(state_room.data());
   state->cmd = ETHTOOL_GFEATURES;
   state->size = blocks;
@@ -81,7 +87,8 @@ Napi::Object FeaturesOf(Napi::Env env, Ethtool& device) {
   return result;
 }
 
-// ethtool(name): {driver?, bus?, channels?: {rx, tx, combined}, features}; what the driver does not answer is absent.
+// ethtool(name): {driver?, bus?, channels?: {rx, tx, combined}, features}; what the driver does not answer is
+// absent.
 Napi::Value AskEthtool(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Ethtool device(env, info[0].ToString().Utf8Value());
@@ -89,8 +96,8 @@ Napi::Value AskEthtool(const Napi::CallbackInfo& info) {
   ethtool_drvinfo driver = {};
   driver.cmd = ETHTOOL_GDRVINFO;
   if (device.Ask(&driver)) {
-    result.Set("driver", Napi::String::New(env, driver.driver, strnlen(driver.driver, sizeof driver.driver)));
-    result.Set("bus", Napi::String::New(env, driver.bus_info, strnlen(driver.bus_info, sizeof driver.bus_info)));
+    result.Set("driver", Text(env, driver.driver, sizeof driver.driver));
+    result.Set("bus", Text(env, driver.bus_info, sizeof driver.bus_info));
   }
   ethtool_channels channels = {};
   channels.cmd = ETHTOOL_GCHANNELS;

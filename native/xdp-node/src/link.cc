@@ -28,7 +28,8 @@ Link::Link(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Link>(info), addon
   if (bpf_obj_get_info_by_fd(program_fd, &program, &length) != 0) Fail(env, "attach", "bpf", errno);
   program_id_ = program.id;
 
-  LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = static_cast<uint32_t>(generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE));
+  uint32_t mode = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
+  LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = mode);
   int fd = bpf_link_create(program_fd, ifindex, BPF_XDP, &opts);
   if (fd < 0) Fail(env, "attach", "bpf", -fd);
   fd_ = fd;

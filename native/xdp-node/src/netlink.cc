@@ -96,7 +96,8 @@ Napi::Object CountersOf(Napi::Env env, const rtattr* attribute) {
 
 double Word(const rtattr* attribute) {
   uint32_t value = 0;
-  std::memcpy(&value, RTA_DATA(attribute), std::min(sizeof value, static_cast<size_t>(RTA_PAYLOAD(attribute))));
+  size_t length = std::min(sizeof value, static_cast<size_t>(RTA_PAYLOAD(attribute)));
+  std::memcpy(&value, RTA_DATA(attribute), length);
   return value;
 }
 

@@ -27,7 +27,9 @@ Napi::Object MapRings(Napi::Env env, int fd, const RingSizes& sizes, const Range
                       const uint8_t* memory_base, Range* mapped) {
   struct xdp_mmap_offsets offsets;
   socklen_t length = sizeof offsets;
-  if (getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, &offsets, &length) != 0) Fail(env, "rings", "getsockopt", errno);
+  if (getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, &offsets, &length) != 0) {
+    Fail(env, "rings", "getsockopt", errno);
+  }
   // Kernels before 5.4 answer without the flags words; the rings need-wakeup relies on are then not there.
   if (length != sizeof offsets) Fail(env, "rings", "getsockopt", EOPNOTSUPP, "kernel older than 5.4");
 

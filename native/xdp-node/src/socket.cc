@@ -19,11 +19,12 @@ constexpr int64_t kMaxRing = int64_t{1} << 22;
 constexpr int64_t kMaxBytes = int64_t{1} << 40;
 
 Napi::Function Socket::Define(Napi::Env env) {
-  return DefineClass(env, "Socket",
-                     {InstanceAccessor<&Socket::GetFd>("fd"), InstanceAccessor<&Socket::GetRings>("rings"),
-                      InstanceMethod<&Socket::Options>("options"), InstanceMethod<&Socket::Statistics>("statistics"),
-                      InstanceMethod<&Socket::WakeRx>("wakeRx"), InstanceMethod<&Socket::WakeTx>("wakeTx"),
-                      InstanceMethod<&Socket::Poll>("poll"), InstanceMethod<&Socket::CloseCall>("close")});
+  return DefineClass(
+      env, "Socket",
+      {InstanceAccessor<&Socket::GetFd>("fd"), InstanceAccessor<&Socket::GetRings>("rings"),
+       InstanceMethod<&Socket::Options>("options"), InstanceMethod<&Socket::Statistics>("statistics"),
+       InstanceMethod<&Socket::WakeRx>("wakeRx"), InstanceMethod<&Socket::WakeTx>("wakeTx"),
+       InstanceMethod<&Socket::Poll>("poll"), InstanceMethod<&Socket::CloseCall>("close")});
 }
 
 Socket::Socket(const Napi::CallbackInfo& info)
@@ -35,7 +36,8 @@ Socket::Socket(const Napi::CallbackInfo& info)
     Close();
     throw;
   }
-  // A WebAssembly.Memory that grows gets new buffers: then it is the memory that keeps the mapping, not the bytes.
+  // A WebAssembly.Memory that grows gets new buffers: then it is the memory that keeps the mapping, not the
+  // bytes.
   if (info[2].IsObject()) owner_ = Napi::Persistent(info[2].As<Napi::Object>());
   addon_->open.insert({CloseRank::kSocket, this});
 }
@@ -175,8 +177,8 @@ Napi::Value Socket::Statistics(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// A wake-up that finds nothing to do, a busy or full queue, or an interface that is down for the time being, is no
-// failure: the caller comes again.
+// A wake-up that finds nothing to do, a busy or full queue, or an interface that is down for the time being,
+// is no failure: the caller comes again.
 static void CheckWake(Napi::Env env, ssize_t result, const char* syscall) {
   if (result >= 0) return;
   for (int harmless : {EAGAIN, EBUSY, ENOBUFS, EINTR, ENETDOWN}) {
@@ -195,8 +197,8 @@ void Socket::WakeTx(const Napi::CallbackInfo& info) {
   CheckWake(info.Env(), sendto(fd, nullptr, 0, MSG_DONTWAIT, nullptr, 0), "sendto");
 }
 
-// The kernel unbinds a socket whose interface goes away. poll() then waits in vain and says nothing; the error
-// is left on the socket, to be read once.
+// The kernel unbinds a socket whose interface goes away. poll() then waits in vain and says nothing; the
+// error is left on the socket, to be read once.
 int Socket::PendingError(int fd) {
   if (gone_ != 0) return gone_;
   socklen_t length = sizeof gone_;

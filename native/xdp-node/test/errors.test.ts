@@ -109,7 +109,7 @@ test("default routes", () => {
   assert.deepEqual(defaultRoutes6("junk\n\0"), []);
 });
 
-test("the ring area: whole pages, at least what the entries take, nothing for a TX ring that is not there", () => {
+test("the ring area: whole pages, what the entries take, nothing for a missing TX ring", () => {
   const sizes = { rxSize: 4096, fillSize: 8192, completionSize: 64 };
   const bytes = XskSocket.ringBytes(sizes);
   assert.equal(bytes % pageSize, 0);
@@ -127,7 +127,8 @@ test("addresses: views of one memory differ by their offsets", () => {
 
 for (const memfd of [false, true]) {
   for (const hugePages of ["try", "off"] as const) {
-    test(`other pages for a range: ${hugePages === "try" ? "huge" : "small"}, ${memfd ? "memfd" : "anonymous"}`, () => {
+    const kind = `${hugePages === "try" ? "huge" : "small"}, ${memfd ? "memfd" : "anonymous"}`;
+    test(`other pages for a range: ${kind}`, () => {
       const memory = new WebAssembly.Memory({ initial: 128, maximum: 128, shared: true });
       const bytes = new Uint8Array(memory.buffer).fill(1);
       const start = addressOf(memory.buffer);

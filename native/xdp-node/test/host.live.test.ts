@@ -65,14 +65,15 @@ if (enterNamespace(import.meta.url)) {
       import { dropCapabilities, Frames, probe, redirectObject, XdpProgram, XskSocket } from "${LIBRARY}";
       ${OPEN_TAP}
       const tap = openTap("${near}");
-      const workers = ["for (;;);", "setInterval(() => {}, 1000)"].map((text) => new Worker(text, { eval: true }));
+      const texts = ["for (;;);", "setInterval(() => {}, 1000)"];
+      const workers = texts.map((text) => new Worker(text, { eval: true }));
       await Promise.all(workers.map((worker) => new Promise((up) => worker.once("online", up))));
       const remain = dropCapabilities(["CAP_NET_RAW"]);
       const sets = new Set();
       const threads = readdirSync("/proc/self/task");
       for (const thread of threads) {
         const status = readFileSync(\`/proc/self/task/\${thread}/status\`, "latin1");
-        for (const [, set] of status.matchAll(/^Cap(?:Prm|Eff|Inh|Bnd|Amb):\\s+(\\w+)/gm)) sets.add(Number("0x" + set));
+        for (const [, set] of status.matchAll(/^Cap\\w+:\\s+(\\w+)/gm)) sets.add(Number("0x" + set));
       }
       tap.socket.wakeRx();
       tap.socket.poll(1);
@@ -84,7 +85,8 @@ if (enterNamespace(import.meta.url)) {
       tap.socket.close();
       tap.link.detach();
       const left = probe("${near}").interface.xdp ?? null;
-      console.log(JSON.stringify({ remain, sets: [...sets].sort(), many: threads.length > 5, dropped, seen, again, code, left }));
+      const many = threads.length > 5;
+      console.log(JSON.stringify({ remain, sets: [...sets].sort(), many, dropped, seen, again, code, left }));
       process.exit();`);
     assert.deepEqual(result, {
       remain: ["net_raw"],

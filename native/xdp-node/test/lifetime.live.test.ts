@@ -50,8 +50,9 @@ function cycleScript(name: string, count: number): string {
     const memory = new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true });
     function cycles(count) {
       for (let i = 0; i < count; i++) {
-        new XskSocket({ memory, umem: ${JSON.stringify(UMEM)}, interface: "${name}", queue: 0,
-          rings: { offset: ${RING_AREA} }, rxSize: 1024, fillSize: 1024, completionSize: 64, bind: "auto" }).close();
+        const socket = new XskSocket({ memory, umem: ${JSON.stringify(UMEM)}, interface: "${name}", queue: 0,
+          rings: { offset: ${RING_AREA} }, rxSize: 1024, fillSize: 1024, completionSize: 64, bind: "auto" });
+        socket.close();
       }
       parentPort.postMessage("done");
     }

@@ -1,6 +1,6 @@
 /**
- * Live tests run in a network namespace of their own that has no name and ends with its last process: nothing is
- * left behind however they end. A test file enters it by running itself again under unshare.
+ * Live tests run in a network namespace of their own that has no name and ends with its last process: nothing
+ * is left behind however they end. A test file enters it by running itself again under unshare.
  */
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -249,6 +249,20 @@ if (enterNamespace(import.meta.url)) {
     assert.equal(sum(counts, 0), got.length + statistics.rx_ring_full + statistics.rx_dropped);
     tap.close();
   });
+
+  test("statistics account for frames that found no chunk: they are in rx_dropped", () => {
+    const { near, far } = vethPair();
+    const tap = openTap(near, { rxSize: 1024, fillSize: 64 });
+    sendFrames(
+      far,
+      Array.from({ length: 500 }, (_, i) => testFrame(i)),
+    );
+    const statistics = tap.socket.statistics();
+    assert.equal(receiveFrames(tap, 64).length, 64);
+    assert.equal(statistics.rx_dropped, 500 - 64);
+    assert.equal(statistics.rx_ring_full, 0);
+    tap.close();
+  });
 }
 
 /** Sum over CPUs of one member of `struct seen`: 0 frames, 1 passed. */
