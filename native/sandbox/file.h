@@ -35,7 +35,7 @@ enum step { STEP_MORE, STEP_ROOM, STEP_WINDOW, STEP_DAMAGED };
 struct file_interface {
   u32 link_type;
   u32 snaplen; /* 0: unlimited */
-  /* ns = units * multiply / divide (divide 0: always 0), or units / 2^shift s when shift is not 0 */
+  /* ns = units / divide * multiply (one of them is 1; divide 0: always 0), or units / 2^shift s when shift is not 0 */
   u64 multiply, divide;
   u32 shift;
   int64_t offset_ns;

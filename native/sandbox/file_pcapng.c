@@ -48,7 +48,7 @@ static u64 binary_time(u64 units, u32 shift) {
 static u64 time_of(const struct file_interface *interface, u64 units) {
   u64 ns = interface->shift != 0    ? binary_time(units, interface->shift)
            : interface->divide == 0 ? 0
-                                    : saturating_multiply(units, interface->multiply) / interface->divide;
+                                    : saturating_multiply(units / interface->divide, interface->multiply);
   if (ns > TIME_MAX) ns = TIME_MAX;
   /* Both are below 2^63 in size: their sum, as unsigned, can be told from an underflow by its sign. */
   int64_t offset = interface->offset_ns;
