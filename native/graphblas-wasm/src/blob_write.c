@@ -91,13 +91,17 @@ static u8 *append(u8 *to, const void *from, u64 bytes) {
   return to + bytes;
 }
 
+/* SuiteSparse has no hypersparse matrix of one vector: such a blob says sparse, with two pointers and no Ah. */
+INLINE u32 one_row(const Pattern *P) { return P->nrows == 1; }
+
 /* The header and the sections, one after the other, in a new block. */
 static Info assemble(const Matrix *A, int iso, const Section *sections, u8 **blob, u64 *bytes) {
   const Pattern *P = A->pattern;
-  BlobHeader h = {.type_code = A->type, .version = BLOB_VERSION, .vlen = P->ncols, .vdim = P->nrows, .nvec = P->nvec,
+  u32 sparse = one_row(P);
+  BlobHeader h = {.type_code = A->type, .version = BLOB_VERSION, .vlen = P->ncols, .vdim = P->nrows, .nvec = sparse ? 1 : P->nvec,
                   .nvec_nonempty = P->nvec, .nvals = P->nvals, .type_bytes = width(is64(A)), .hyper_switch = 0.0625f,
                   .bitmap_switch = 0.04f, .sparsity_control = HYPERSPARSE | SPARSE | BITMAP | FULL,
-                  .sparsity_iso_csc = 4 * HYPERSPARSE + (iso ? 2 : 0), .blob_bytes = sizeof(BlobHeader)};
+                  .sparsity_iso_csc = 4 * (sparse ? SPARSE : HYPERSPARSE) + (iso ? 2 : 0), .blob_bytes = sizeof(BlobHeader)};
   for (u32 k = 0; k < SECTIONS; k++) {
     const Section *s = &sections[k];
     h.bytes[k] = s->bytes;
@@ -131,8 +135,9 @@ Info EXPORT(gb_serialize)(Matrix **planes, u32 count, int level, u64 *blobs) {
   const Pattern *P = planes[0]->pattern;
   Section sections[SECTIONS] = {{0}};
   sections[IN_AB].method = METHOD_NONE;
-  Info info = section_write(&sections[IN_AP], P->Ap, (u64)P->nvec + 1, 0, 1, level);
-  if (!info) info = section_write(&sections[IN_AH], P->Ah, P->nvec, P->wide, 1, level);
+  const u32 whole_row[] = {0, P->nvals};
+  Info info = section_write(&sections[IN_AP], one_row(P) ? whole_row : P->Ap, one_row(P) ? 2 : (u64)P->nvec + 1, 0, 1, level);
+  if (!info) info = section_write(&sections[IN_AH], P->Ah, one_row(P) ? 0 : P->nvec, P->wide, 1, level);
   if (!info) info = section_write(&sections[IN_AI], P->Aj, P->nvals, P->wide, 1, level);
   for (u32 k = 0; k < count && !info; k++) {
     u8 *blob;
