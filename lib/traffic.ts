@@ -18,7 +18,6 @@ import type { ManifestHead } from "./manifest.js";
 /** Width of the index spaces: IPv4 addresses as numbers, IPv6 addresses as keyed 60-bit hashes. */
 export const DIMENSION4 = 1n << 32n;
 export const DIMENSION6 = 1n << 60n;
-const UINT32_MAX = 0xffff_ffffn;
 
 /** Two planes over one pattern. */
 export interface Planes {
@@ -78,10 +77,11 @@ export function planesOf(
 ): Planes | undefined {
   if (packets.length === 0) return undefined;
   const type = packets instanceof Uint32Array ? "UINT32" : "UINT64";
-  return {
-    packets: grb.fromHyperCSR(type, dimension, dimension, { ...pattern, Ax: packets }),
-    bytes: grb.fromHyperCSR("UINT64", dimension, dimension, { ...pattern, Ax: bytes }),
-  };
+  const [first, second] = grb.fromHyperCSRPlanes([type, "UINT64"], dimension, dimension, pattern, [
+    packets,
+    bytes,
+  ]);
+  return { packets: first!, bytes: second! };
 }
 
 /**
@@ -109,7 +109,7 @@ export function trafficOf(grb: GraphBLAS, archive: DecodedArchive): Traffic {
 }
 
 /** The sum, as a new object; a and b stay. Values widen to UINT64 when 32 bits might not hold a sum. */
-export function addTraffic(grb: GraphBLAS, a: Traffic, b: Traffic): Traffic & { collisions: number } {
+export function addTraffic(a: Traffic, b: Traffic): Traffic & { collisions: number } {
   let collisions = 0;
   const v4 = addPlanes(a.v4, b.v4);
   let v6: Planes6 | undefined;
@@ -202,21 +202,8 @@ function addPlanes(a: Planes | undefined, b: Planes | undefined): Planes | undef
     const only = a ?? b;
     return only === undefined ? undefined : { packets: only.packets.dup(), bytes: only.bytes.dup() };
   }
-  const total = a.packets.reduce("plus") + b.packets.reduce("plus");
-  const isWide = a.packets.type === "UINT64" || b.packets.type === "UINT64" || total > UINT32_MAX;
-  const widened: Matrix[] = [];
-  const widen = (matrix: Matrix): Matrix => {
-    if (!isWide || matrix.type === "UINT64") return matrix;
-    const wide = matrix.cast("UINT64");
-    widened.push(wide);
-    return wide;
-  };
-  try {
-    const [packets, bytes] = addValuePlanes([widen(a.packets), a.bytes], [widen(b.packets), b.bytes], "plus");
-    return { packets: packets!, bytes: bytes! };
-  } finally {
-    for (const matrix of widened) matrix.dispose();
-  }
+  const [packets, bytes] = addValuePlanes([a.packets, a.bytes], [b.packets, b.bytes]);
+  return { packets: packets!, bytes: bytes! };
 }
 
 function emptyPlanes(grb: GraphBLAS, dimension: bigint): Planes {

@@ -17,7 +17,7 @@ export function isLoopback(address: string): boolean {
 }
 
 /** Throws INSECURE_LISTEN (exit: usage) for an address beyond loopback without TLS and token. */
-export function checkListen({ listen, token_file }: AggregatorConfig): void {
+export function checkListen({ listen, token_file }: Pick<AggregatorConfig, "listen" | "token_file">): void {
   const hasTls = listen.tls_cert !== undefined && listen.tls_key !== undefined;
   if ((listen.tls_cert === undefined) !== (listen.tls_key === undefined)) {
     throw new SparsewireError("TLS_FILES", "listen.tls_cert and listen.tls_key go together, one is missing", {
@@ -43,7 +43,7 @@ export interface TlsFiles {
 }
 
 /** Certificate and key, read and found to fit each other; undefined without TLS. */
-export function readTls({ listen }: AggregatorConfig): TlsFiles | undefined {
+export function readTls({ listen }: Pick<AggregatorConfig, "listen">): TlsFiles | undefined {
   if (listen.tls_cert === undefined || listen.tls_key === undefined) return undefined;
   try {
     const files = { cert: readFileSync(listen.tls_cert), key: readFileSync(listen.tls_key) };

@@ -35,7 +35,7 @@ export class Tokens {
 /** Shortest token that is taken for a secret. */
 const TOKEN_LENGTH_MIN = 16;
 
-function readToken(path: string): string {
+export function readToken(path: string): string {
   const bad = (what: string, mend: string, cause?: unknown) =>
     new SparsewireError("TOKEN_FILE", `the token file ${path} ${what}`, { exit: EXIT.usage, mend, cause });
   let text: string;

@@ -6,30 +6,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { setThreadName, threadCpuNs, wakeRx } from "xdp-node";
 import { SEAL_CAUSES } from "../../lib/abi.js";
+import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "./live-protocol.js";
 import { Sandbox } from "./sandbox.js";
 import { SealLine } from "./seal-line.js";
-
-export interface LiveWorkerData {
-  memory: WebAssembly.Memory;
-  sealLine: SharedArrayBuffer;
-  /** Float64: [cpuNs, wakeups, heartbeat, breaths that found frames]. Written here, read by the main thread. */
-  vitals: SharedArrayBuffer;
-  index: number;
-  queues: number;
-  /** Sockets that want a system call before the driver looks at the fill ring (zero-copy), else empty. */
-  wakeFds: number[];
-  sleepMsMin: number;
-  sleepMsMax: number;
-  windowPackets: number;
-}
-
-/** What a worker posts, once per interval. */
-export type LiveWorkerMessage =
-  | { type: "ready" }
-  | { type: "sealed"; worker: number; sequence: number; cause: number; slot: number; sealMs: number }
-  | { type: "ended"; worker: number };
-
-export const VITALS = { cpuNs: 0, wakeups: 1, heartbeat: 2, frames: 3, words: 4 } as const;
 
 /** Frames a breath takes at most: small enough that seals and stops are seen within a millisecond. */
 const BREATH_FRAMES = 4096;

@@ -15,6 +15,8 @@ export interface ViewOptions {
   trouble?: string;
   /** A snapshot for a pipe has no keys to tell of. */
   keys: boolean;
+  /** Lines below the head, as they are. */
+  notes?: readonly string[];
 }
 
 /** Below this the view does not shrink further; the terminal cuts it. */
@@ -40,6 +42,7 @@ export function renderTop(model: TopModel, options: ViewOptions): string[] {
   const columns = Math.max(options.columns, COLUMNS_MIN);
   const paint: Paint = (text, style) => (options.color ? `\x1b[${STYLES[style]}m${text}\x1b[0m` : text);
   const lines = headLines(model, options, columns, paint);
+  for (const note of options.notes ?? []) lines.push(paint(cut(note, columns), "dim"));
   const foot = options.keys || options.trouble !== undefined ? 1 : 0;
   const space = Math.max(1, options.rows - lines.length - foot);
   const ends = options.rows >= ENDS_ROWS_MIN ? endLines(model, options, columns, paint) : [];

@@ -34,7 +34,7 @@ export function registerTop(parent: Command, _result: Result): void {
       const feed = await openFeed(options);
       const isLive =
         process.stdin.isTTY && process.stdout.isTTY && !options.json && options.output === undefined;
-      if (isLive) await live(feed);
+      if (isLive) await watchLinks(feed);
       else await emit(options.output, [snapshot(await feed.look("packets"), options.json)]);
     });
   withOutput(command);
@@ -52,10 +52,11 @@ async function openFeed({ aggregator, tokenFile, socket }: Options): Promise<Fee
   return aggregatorFeed(aggregator, token);
 }
 
-function snapshot(model: TopModel, json = false): string {
+function snapshot(model: TopModel, json = false, rows = SNAPSHOT.rows): string {
   if (json) return `${JSON.stringify(model, null, 1)}\n`;
   const view: ViewOptions = {
-    ...SNAPSHOT,
+    columns: SNAPSHOT.columns,
+    rows,
     color: false,
     sort: "packets",
     paused: false,
@@ -67,8 +68,20 @@ function snapshot(model: TopModel, json = false): string {
     .join("\n")}\n`;
 }
 
-/** Until q, Ctrl-C or a signal. The first look fails like any command; later failures are shown and tried again. */
-async function live(feed: Feed): Promise<void> {
+export interface WatchOptions {
+  /** Lines shown above the links. */
+  notes?: string[];
+  /** Ends the view like q does. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The live view, until q, Ctrl-C or a signal. The first look fails like any command; later failures are shown and tried
+ * again. Without a terminal it prints a snapshot every second.
+ */
+export async function watchLinks(feed: Feed, { notes = [], signal }: WatchOptions = {}): Promise<void> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    return printLinks(feed, { notes, ...(signal && { signal }) });
   let sort: Sort = "packets";
   let model = await feed.look(sort);
   let paused = false;
@@ -80,7 +93,7 @@ async function live(feed: Feed): Promise<void> {
     const { columns, rows } = screen;
     const shown = trouble === undefined ? {} : { trouble };
     screen.draw(
-      renderTop(model, { columns, rows, color, sort, paused, clock: clock(), keys: true, ...shown }),
+      renderTop(model, { columns, rows, color, sort, paused, clock: clock(), keys: true, notes, ...shown }),
     );
   };
   const screen = new Screen((key) => {
@@ -90,8 +103,13 @@ async function live(feed: Feed): Promise<void> {
     else return;
     wake();
   }, draw);
+  const abort = () => {
+    isDone = true;
+    wake();
+  };
+  signal?.addEventListener("abort", abort);
   try {
-    while (!isDone) {
+    while (!isDone && signal?.aborted !== true) {
       draw();
       const before: Sort = sort;
       await new Promise<void>((resolve) => {
@@ -110,7 +128,23 @@ async function live(feed: Feed): Promise<void> {
       }
     }
   } finally {
+    signal?.removeEventListener("abort", abort);
     screen.close();
+  }
+}
+
+/** The same for a pipe or a log: a short snapshot every second until the signal. */
+async function printLinks(feed: Feed, { notes = [], signal }: WatchOptions): Promise<void> {
+  process.stdout.write(`${notes.join("\n")}\n`);
+  while (signal?.aborted !== true) {
+    process.stdout.write(`${snapshot(await feed.look("packets"), false, 12)}\n`);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, REFRESH_MS);
+      signal?.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 }
 

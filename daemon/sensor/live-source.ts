@@ -26,7 +26,7 @@ import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause, XDP_STATISTICS } from "../../lib/reasons.js";
 import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
-import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "../capture/live-worker.js";
+import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "../capture/live-protocol.js";
 import { sandboxMemory } from "../capture/sandbox.js";
 import { SealLine } from "../capture/seal-line.js";
 import type { SensorConfig } from "./config.js";
