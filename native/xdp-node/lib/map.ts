@@ -30,7 +30,7 @@ export class BpfMap {
     this.cpus = info.cpus;
   }
 
-  /** The value of a key; of a per-CPU map those of all CPUs, each padded to 8 bytes. undefined: no such key. */
+  /** The value of a key; of a per-CPU map those of all CPUs, each padded to 8 bytes. undefined: no key. */
   lookup(key: Uint8Array | number): Uint8Array | undefined {
     return guard(`look up in map ${this.name}`, () => this.#program.lookup(this.name, this.#key(key)));
   }

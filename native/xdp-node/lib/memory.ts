@@ -29,7 +29,7 @@ export function addressOf(view: ArrayBufferView | ArrayBufferLike): bigint {
 }
 
 export interface Backing {
-  /** hugetlb: the huge page pool; thp: transparent huge pages for half of the range or more; pages: others. */
+  /** hugetlb: the huge page pool; thp: transparent huge pages for at least half of it; pages: others. */
   kind: "hugetlb" | "thp" | "pages";
   /** Bytes of the range that are resident now, and how many of those are in huge pages. */
   residentBytes: number;

@@ -33,7 +33,7 @@ export interface XskOptions extends RingSizes {
   bind: "auto" | "copy" | "zerocopy";
   /** Ask the kernel to say when it wants a wake-up (ring flags). Default true. */
   needWakeup?: boolean;
-  /** XDP_USE_SG: frames larger than a chunk take several descriptors. Needs an xdp.frags program, Linux 6.6. */
+  /** XDP_USE_SG: frames longer than a chunk take several descriptors. For xdp.frags programs, Linux 6.6. */
   multiBuffer?: boolean;
   /** SO_PREFER_BUSY_POLL: packets handled per wake-up, and microseconds. */
   busyPoll?: { budget: number; usecs: number };
