@@ -21,7 +21,7 @@ export async function record(namespace: Namespace, interfaceName: string): Promi
   const folder = mkdtempSync(join(tmpdir(), "sparsewire-record-"));
   const file = join(folder, "seen.pcap");
   // As root throughout (-Z): the folder is closed to the user tcpdump would become.
-  const args = ["-i", interfaceName, "-U", "--immediate-mode", "-s", "0", "-Z", "root", "-w", file];
+  const args = ["-i", interfaceName, "-U", "--immediate-mode", "-B", "65536", "-Z", "root", "-w", file];
   const child = namespace.spawn("tcpdump", args, { stdio: ["ignore", "ignore", "pipe"] });
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   await new Promise<void>((resolve, reject) => {
