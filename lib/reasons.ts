@@ -23,11 +23,12 @@ export const FRAME_REASON_HELP: Record<FrameReason, string> = {
   ipv6: "outermost header is IPv6; counted",
   arp: "ARP or RARP",
   other_ethertype: "an EtherType (or SLL/NULL protocol) that is neither IP nor one of the tags",
-  llc: "802.3 LLC without SNAP-encapsulated IP (STP, IS-IS, IPX, XID ...)",
+  llc: "802.3 LLC that carries no IP (STP, IS-IS, IPX, XID ...)",
   mpls_other: "an MPLS label stack that does not carry IP",
   pppoe_other: "PPPoE discovery, or a PPP protocol that is not IP",
   truncated: "too few captured bytes to reach both addresses",
-  malformed_ip: "an IP header whose version or header length contradicts its encapsulation",
+  malformed_ip:
+    "an IP header whose version contradicts its encapsulation, or whose lengths contradict each other",
   other_link_type: "a link type of a capture file that is not supported",
 };
 

@@ -25,10 +25,7 @@ void dictionary_keys(void) {
   keys.table_odd2 = (control->table_key ^ 0xd1342543de82ef95u) | 1;
 }
 
-#ifdef SW_TEST
-/* Tests make collisions likely by a narrow index. */
 void dictionary_mask(u64 mask) { keys.mask = mask; }
-#endif
 
 #define ROTATE(x, n) (((x) << (n)) | ((x) >> (64 - (n))))
 #define SIP_ROUND(v0, v1, v2, v3)                    \

@@ -31,10 +31,13 @@ static struct verdict is(u32 reason) { return (struct verdict){.reason = reason}
 
 static struct verdict parse_type(struct cursor cursor, u32 type);
 
+/* A total length of 0 is what segmentation offload leaves; any other that is shorter than the header is a lie. */
 static struct verdict parse_ipv4(struct cursor cursor) {
   if (left(&cursor) >= 1 && cursor.p[0] >> 4 != 4) return is(SW_REASON_MALFORMED_IP);
   if (left(&cursor) >= 1 && (cursor.p[0] & 15) < 5) return is(SW_REASON_MALFORMED_IP);
   if (left(&cursor) < 20) return is(SW_REASON_TRUNCATED);
+  u32 header = (cursor.p[0] & 15u) * 4, total = load16be(cursor.p + 2);
+  if (total != 0 && total < header) return is(SW_REASON_MALFORMED_IP);
   return (struct verdict){.reason = SW_REASON_IPV4, .ip = cursor.p};
 }
 
@@ -63,10 +66,18 @@ static struct verdict parse_mpls(struct cursor cursor) {
   }
 }
 
+/* Forgets what lies beyond the next n bytes: padding after a payload whose length is given. */
+static void limit(struct cursor *cursor, u32 n) {
+  if (n < left(cursor)) cursor->end = cursor->p + n;
+}
+
 /* RFC 2516: version and type, code, session, length; then a PPP protocol of two bytes, or of one if it is odd. */
 static struct verdict parse_pppoe(struct cursor cursor) {
-  if (left(&cursor) < 7) return is(SW_REASON_TRUNCATED);
+  if (left(&cursor) < 6) return is(SW_REASON_TRUNCATED);
+  u32 length = load16be(cursor.p + 4);
   cursor.p += 6;
+  limit(&cursor, length);
+  if (left(&cursor) < 1) return is(SW_REASON_TRUNCATED);
   u32 protocol = cursor.p[0];
   if (protocol & 1) {
     cursor.p += 1;
@@ -80,9 +91,13 @@ static struct verdict parse_pppoe(struct cursor cursor) {
   return is(SW_REASON_PPPOE_OTHER);
 }
 
-/* 802.2 LLC: only SNAP with an Ethernet type inside carries IP. */
+/* 802.2 LLC: IP is carried by SNAP with an Ethernet type inside, or (old) by a service access point of its own. */
 static struct verdict parse_llc(struct cursor cursor) {
   if (left(&cursor) < 3) return is(SW_REASON_LLC);
+  if (cursor.p[0] == 6 && cursor.p[2] == 3) {
+    cursor.p += 3;
+    return parse_ipv4(cursor);
+  }
   if (cursor.p[0] != 0xaa || cursor.p[1] != 0xaa || cursor.p[2] != 3) return is(SW_REASON_LLC);
   if (left(&cursor) < 8) return is(SW_REASON_TRUNCATED);
   u32 organisation = (u32)cursor.p[3] << 16 | (u32)cursor.p[4] << 8 | cursor.p[5];
@@ -95,7 +110,7 @@ static struct verdict parse_llc(struct cursor cursor) {
 /* An EtherType field, or an 802.3 length, at the place where one stands. */
 static struct verdict parse_type_or_length(struct cursor cursor, u32 type) {
   if (type > LENGTH_MAX) return parse_type(cursor, type);
-  if (type < left(&cursor)) cursor.end = cursor.p + type;
+  limit(&cursor, type);
   return parse_llc(cursor);
 }
 
@@ -136,8 +151,7 @@ static struct verdict parse_null(struct cursor cursor) {
     case 2: return parse_ipv4(cursor);
     case 24: /* NetBSD, OpenBSD, BSD/OS */
     case 28: /* FreeBSD */
-    case 30: /* Darwin */
-    case 10: /* Linux */ return parse_ipv6(cursor);
+    case 30: /* Darwin */ return parse_ipv6(cursor);
     default: return is(SW_REASON_OTHER_ETHERTYPE);
   }
 }

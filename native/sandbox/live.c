@@ -146,7 +146,7 @@ static u32 take_batch(struct source *source, u32 rx, u32 n, u32 *fill_index) {
     u32 len = descriptor->len;
     u32 is_readable = (addr < umem_bytes) & (umem_bytes - addr >= PLAIN4_BYTES) & (umem_bytes - addr >= len);
     const u8 *p = umem + (is_readable ? (u32)addr : 0);
-    u32 is_plain = is_ethernet & is_readable & (u32)sw_is_plain4(p, len) & !((options | descriptor->options) & CONTINUED);
+    u32 is_plain = is_ethernet & is_readable & sw_is_plain4(p, len) & !((options | descriptor->options) & CONTINUED);
     keys[log_n] = load64be(p + PLAIN4_ADDRESSES);
     lengths[log_n] = len;
     log_n += is_plain;

@@ -1,4 +1,4 @@
-/** A small seeded generator, so that a failing run can be repeated: SPARSEWIRE_SEED=... node ... */
+/** A small seeded generator, so that a failing run can be repeated: SPARSEWIRE_FUZZ_SEED=... npm test */
 export class Random {
   readonly seed: number;
   #state: number;
@@ -37,12 +37,12 @@ export class Random {
 
 /** The seed of this run: SPARSEWIRE_FUZZ_SEED, or the clock; tests print it. */
 export function runSeed(): number {
-  const given = Number(process.env["SPARSEWIRE_FUZZ_SEED"]);
+  const given = Number(process.env.SPARSEWIRE_FUZZ_SEED);
   return Number.isSafeInteger(given) && given > 0 ? given : Date.now() % 2 ** 31;
 }
 
 /** Seconds a fuzz test may take: SPARSEWIRE_FUZZ_SECONDS, or `otherwise`. */
 export function fuzzSeconds(otherwise: number): number {
-  const given = Number(process.env["SPARSEWIRE_FUZZ_SECONDS"]);
+  const given = Number(process.env.SPARSEWIRE_FUZZ_SECONDS);
   return given > 0 ? given : otherwise;
 }
