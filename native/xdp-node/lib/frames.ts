@@ -42,8 +42,8 @@ class RingView {
 
 /**
  * Receives without copying, each frame is a view of the UMEM; sending copies the frame into it. For a
- * socket that is alone on its UMEM. Half of the chunks (all, without a TX ring) are for receiving, the others for
- * sending.
+ * socket that is alone on its UMEM. Half of the chunks (all, without a TX ring) are for receiving, the
+ * others for sending.
  */
 export class Frames {
   readonly #socket: XskSocket;

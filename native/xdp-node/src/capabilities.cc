@@ -170,6 +170,8 @@ Napi::Value DropCapabilities(const Napi::CallbackInfo& info) {
   ours.flags = SA_RESTART;
   if (!BorrowRestorer(&ours)) Fail(env, "capabilities", "rt_sigaction", ENOSYS);
   keep_mask.store(keep);
+  // Without a list of the threads the others would keep what they have, and nobody would know.
+  if (Threads().empty()) Fail(env, "capabilities", "opendir", ENOENT, "/proc/self/task");
   if (!DropHere(keep)) Fail(env, "capabilities", "capset", errno);
   if (!SetAction(kLibcSignal, &ours, &former)) Fail(env, "capabilities", "rt_sigaction", errno);
   size_t reached = 0;
