@@ -1,5 +1,16 @@
 /** `sparsewire ingest`: capture files to interval archives. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { archiveName } from "../../lib/archive.js";
@@ -7,6 +18,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { sensorName } from "../../lib/manifest.js";
 import { duration, examples, integer, type Result, usage, warn } from "./command.js";
 import { Progress } from "./progress.js";
+import { attempt } from "./sources.js";
 import { grouped } from "./table.js";
 
 interface Options {
@@ -57,6 +69,7 @@ export function registerIngest(parent: Command, result: Result): void {
 }
 
 async function ingest(files: string[], options: Options, result: Result): Promise<void> {
+  for (const file of files) if (file !== "-") attempt(file, () => accessSync(file, constants.R_OK));
   const { ingestFiles } = await import("../capture/ingest.js");
   makeFolder(options.output);
   const progress = new Progress();

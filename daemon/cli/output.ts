@@ -24,9 +24,16 @@ export async function emit(path: string | undefined, pieces: Iterable<string | U
   }
 }
 
-/** "-" and undefined are stdout. */
+/** Names of stdout. /dev/stdout cannot be opened when stdout is a socket, as under some service managers. */
+const STDOUT = new Set(["-", "/dev/stdout"]);
+
+/** undefined is stdout, too. */
 export function openOutput(path: string | undefined): Output {
-  return path === undefined || path === "-" ? standardOutput() : isSpecial(path) ? direct(path) : whole(path);
+  return path === undefined || STDOUT.has(path)
+    ? standardOutput()
+    : isSpecial(path)
+      ? direct(path)
+      : whole(path);
 }
 
 function standardOutput(): Output {

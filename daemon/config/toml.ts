@@ -62,6 +62,7 @@ function parseRecovering(text: string): { program?: AST.TOMLProgram; faults: Syn
 
 const PLAINER: Record<string, string> = {
   "Defining a key multiple times is invalid": "this key is defined twice",
+  "Unspecified values are invalid": "a value is missing",
   "Must be a newline": "something follows the value on the same line",
 };
 

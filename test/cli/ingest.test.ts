@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { progressLine } from "../../daemon/cli/progress.js";
+import { decodeArchive, parseArchiveName } from "../../lib/archive.js";
+import { eth, pcapFile } from "../pcap/writer.js";
+import { sparsewire, temporaryFolder } from "./command.js";
+import { captureOf } from "./traffic.js";
+
+test("ingest writes one archive an interval, and a summary", (t) => {
+  const folder = temporaryFolder(t);
+  const start = 1_700_000_000_000_000_000n;
+  const records = Array.from({ length: 30 }, (_, at) => ({
+    data: eth().ipv4("10.0.0.1", "10.0.0.2").udp(1, 2, 10).bytes(),
+    timestamp: start + BigInt(at) * 100_000_000n,
+  }));
+  const capture = join(folder, "a.pcap");
+  writeFileSync(capture, pcapFile(records));
+  const out = join(folder, "deep/out");
+  const ran = sparsewire(["ingest", capture, "-o", out, "--json", "--sensor", "lab"]);
+  assert.deepEqual([ran.code, ran.err], [0, ""]);
+  const summary = JSON.parse(ran.out) as { archives: number; packets: number; files: { packets: number }[] };
+  assert.deepEqual([summary.archives, summary.packets, summary.files[0]!.packets], [3, 30, 30]);
+  const names = readdirSync(out).toSorted();
+  assert.equal(names.length, 3);
+  for (const name of names) {
+    const { manifest } = decodeArchive(readFileSync(join(out, name)));
+    assert.deepEqual([manifest.sensor, manifest.mode, manifest.packets], ["lab", "pcap", 10]);
+    assert.equal(parseArchiveName(name)!.start, manifest.start);
+  }
+  const words = sparsewire(["ingest", capture, "-o", join(folder, "w"), "--window-packets", "20"]);
+  assert.equal(words.code, 0);
+  assert.match(words.out, /^2 archives in .*: 30 packets of 30 frames, [\d,]+ bytes, /);
+  assert.equal(sparsewire(["matrix", "export", out]).out, sparsewire(["matrix", "export", capture]).out);
+});
+
+test("ingest reads stdin; a damaged capture yields what precedes the damage, exit 3", (t) => {
+  const folder = temporaryFolder(t);
+  const whole = captureOf([["10.0.0.1", "10.0.0.2", 5]]);
+  const ran = sparsewire(["ingest", "-", "-o", folder], { input: whole.subarray(0, whole.length - 3) });
+  assert.equal(ran.code, 3, ran.err);
+  assert.match(ran.err, /^sparsewire: warning: - is damaged at byte \d+ .*what precedes it was written\n$/);
+  assert.match(ran.out, /^1 archives in .*: 4 packets/);
+});
+
+test("ingest into a place that cannot be written: exit 1, and why", (t) => {
+  const folder = temporaryFolder(t);
+  const capture = join(folder, "a.pcap");
+  writeFileSync(capture, captureOf([["10.0.0.1", "10.0.0.2", 5]]));
+  const ran = sparsewire(["ingest", capture, "-o", join(capture, "x")]);
+  assert.equal(ran.code, 1);
+  assert.match(ran.err, /^sparsewire: cannot write .*; give -o another folder\n$/);
+});
+
+test("the progress line fits every width", () => {
+  const state = { bytesRead: 1.2e9, bytesTotal: 2.4e9, packets: 12_345_678 };
+  for (let columns = 1; columns <= 200; columns++) {
+    assert.ok(progressLine(state, 3, columns).length <= Math.max(1, columns - 1), `${columns}`);
+    assert.ok(progressLine({ bytesRead: 5, packets: 1 }, 0, columns).length <= Math.max(1, columns - 1));
+  }
+  assert.match(
+    progressLine(state, 3, 120),
+    /^\[#+ +\] +50% {2}1.1 GiB of 2.2 GiB {2}12.3M packets {2}4.12M\/s {2}3 s left$/,
+  );
+});
