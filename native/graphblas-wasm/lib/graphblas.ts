@@ -206,7 +206,7 @@ export class GraphBLAS implements Disposable {
     return this.#engine.memoryBytes;
   }
 
-  /** Bytes in use by live objects (and by ZSTD's contexts, once blobs were used). */
+  /** Bytes in use by live objects. */
   usedBytes(): number {
     return this.#engine.value("gb_memory_used");
   }

@@ -87,7 +87,7 @@ static int all_equal(const Matrix *A) {
 }
 
 static u8 *append(u8 *to, const void *from, u64 bytes) {
-  memcpy(to, from, (size_t)bytes);
+  if (bytes) memcpy(to, from, (size_t)bytes); /* an empty section has no address */
   return to + bytes;
 }
 

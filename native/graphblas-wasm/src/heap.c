@@ -126,7 +126,7 @@ static Block *find(u32 size) {
   return lists[f][__builtin_ctz(map)];
 }
 
-void *heap_allocate(u64 bytes) {
+static Block *take(u64 bytes) {
   if (bytes > 0xfff00000u) return NULL;
   u32 size = bytes < ALIGN ? ALIGN : ((u32)bytes + ALIGN - 1) & ~(ALIGN - 1);
   Block *b = find(size);
@@ -140,6 +140,14 @@ void *heap_allocate(u64 bytes) {
   }
   list_remove(b);
   split(b, size);
+  return b;
+}
+
+INLINE Block *block_of(void *payload) { return (Block *)((u8 *)payload - HEADER); }
+
+void *heap_allocate(u64 bytes) {
+  Block *b = take(bytes);
+  if (!b) return NULL;
   live_blocks++;
   live_bytes += size_of(b);
   return (u8 *)b + HEADER;
@@ -147,14 +155,14 @@ void *heap_allocate(u64 bytes) {
 
 void heap_free(void *block) {
   if (!block) return;
-  Block *b = (Block *)((u8 *)block - HEADER);
+  Block *b = block_of(block);
   live_blocks--;
   live_bytes -= size_of(b);
   release(b);
 }
 
 void heap_shrink(void *block, size_t bytes) {
-  Block *b = (Block *)((u8 *)block - HEADER);
+  Block *b = block_of(block);
   u32 size = bytes < ALIGN ? ALIGN : ((u32)bytes + ALIGN - 1) & ~(ALIGN - 1);
   if (size >= size_of(b)) return;
   live_bytes -= size_of(b);
@@ -162,13 +170,21 @@ void heap_shrink(void *block, size_t bytes) {
   live_bytes += size_of(b);
 }
 
-void *malloc(size_t bytes) { return heap_allocate(bytes); }
-void free(void *block) { heap_free(block); }
+/* For ZSTD, whose contexts are kept and therefore not counted as in use. */
+void *malloc(size_t bytes) {
+  Block *b = take(bytes);
+  return b ? (u8 *)b + HEADER : NULL;
+}
+
 void *calloc(size_t count, size_t bytes) {
   u64 all = (u64)count * bytes;
-  void *block = heap_allocate(all);
+  void *block = all <= UINT32_MAX ? malloc((size_t)all) : NULL;
   if (block) memset(block, 0, (size_t)all);
   return block;
+}
+
+void free(void *block) {
+  if (block) release(block_of(block));
 }
 
 #else
@@ -198,7 +214,7 @@ void heap_shrink(void *block, size_t bytes) { (void)block, (void)bytes; }
 
 #endif
 
-/* Bytes in live blocks, staging arrays and ZSTD's contexts included. */
+/* Bytes in live blocks, staging arrays included. */
 u64 EXPORT(gb_memory_used)(void) { return live_bytes; }
 u64 EXPORT(gb_memory_blocks)(void) { return live_blocks; }
 /* Staging arrays for the host: 0 when memory is spent. */

@@ -101,7 +101,7 @@ export function distinct(tuples: Case): Case {
 /** Seed and duration of randomised tests, settable from outside and printed by each test that uses them. */
 export function fuzzSettings(seconds: number): { seed: number; seconds: number } {
   return {
-    seed: Number(process.env["SPARSEWIRE_FUZZ_SEED"] ?? (Date.now() % 1_000_000) + 1),
-    seconds: Number(process.env["SPARSEWIRE_FUZZ_SECONDS"] ?? seconds),
+    seed: Number(process.env.SPARSEWIRE_FUZZ_SEED ?? (Date.now() % 1_000_000) + 1),
+    seconds: Number(process.env.SPARSEWIRE_FUZZ_SECONDS ?? seconds),
   };
 }

@@ -39,7 +39,11 @@ describe("operations equal native SuiteSparse", { skip: oracleMissing }, () => {
       const tuples = randomTuples(random, k);
       const op = k % OPS.length;
       using built = matrixOf(gb, tuples, OPS[op]!);
-      sameTuples(built, await oracle.about("B", tuples, [BigInt(op)], tuples), `seed ${seed} case ${k} ${OPS[op]}`);
+      sameTuples(
+        built,
+        await oracle.about("B", tuples, [BigInt(op)], tuples),
+        `seed ${seed} case ${k} ${OPS[op]}`,
+      );
     }
   });
 
@@ -65,9 +69,19 @@ describe("operations equal native SuiteSparse", { skip: oracleMissing }, () => {
       REDUCTIONS.forEach((op, position) => {
         using rows = A.reduceRows(op);
         using columns = A.reduceColumns(op);
-        const expected = [0, 1].map((half) => answer.slice((half * 4 + position) * 2, (half * 4 + position) * 2 + 2));
-        assert.deepEqual(Object.values(rows.extractTuples()), expected[0], `seed ${seed} case ${k} rows ${op}`);
-        assert.deepEqual(Object.values(columns.extractTuples()), expected[1], `seed ${seed} case ${k} columns ${op}`);
+        const expected = [0, 1].map((half) =>
+          answer.slice((half * 4 + position) * 2, (half * 4 + position) * 2 + 2),
+        );
+        assert.deepEqual(
+          Object.values(rows.extractTuples()),
+          expected[0],
+          `seed ${seed} case ${k} rows ${op}`,
+        );
+        assert.deepEqual(
+          Object.values(columns.extractTuples()),
+          expected[1],
+          `seed ${seed} case ${k} columns ${op}`,
+        );
       });
       const scalars = (["plus", "max", "min"] as const).map((op) => A.reduce(op));
       assert.deepEqual(scalars, Array.from(answer.at(-1)!), `seed ${seed} case ${k} scalars`);

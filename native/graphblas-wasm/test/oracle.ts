@@ -53,7 +53,10 @@ export class Oracle {
   }
 
   /** Sends a command and arrays; resolves to the GrB_Info and the arrays of the answer. */
-  async ask(command: string, arrays: (Uint8Array | BigUint64Array)[]): Promise<{ info: number; arrays: Buffer[] }> {
+  async ask(
+    command: string,
+    arrays: (Uint8Array | BigUint64Array)[],
+  ): Promise<{ info: number; arrays: Buffer[] }> {
     const head = Buffer.alloc(8);
     head.writeUInt32LE(command.charCodeAt(0), 0);
     head.writeUInt32LE(arrays.length, 4);

@@ -1,0 +1,93 @@
+/*
+ * libFuzzer target: hostile `.grb` blobs, in a native build of the very sources that make the wasm, under ASan and UBSan.
+ * What is read must be a well-formed matrix: every operation is run on it, it survives a round trip, and nothing leaks.
+ */
+#include <stdlib.h>
+#include "blob.h"
+
+Info gb_deserialize(const u8 *blob, u64 size);
+Info gb_serialize(Matrix **planes, u32 count, int level, u64 *blobs);
+Info gb_quantities(const Matrix *A);
+Info gb_reduce_rows(const Matrix *A, Op op);
+Info gb_reduce_columns(const Matrix *A, Op op);
+Info gb_extract_range(const Matrix *A, u64 row_low, u64 row_high, u64 col_low, u64 col_high);
+Info gb_matrix_top(const Matrix *A, u32 most, u64 *rows, u64 *columns, u64 *values);
+Info gb_ewise_add(Matrix **A, Matrix **B, Matrix **C, u32 planes, Op op, u32 type);
+u32 gb_matrix_is_equal(const Matrix *A, const Matrix *B);
+u64 gb_memory_blocks(void);
+
+static void require(int holds) {
+  if (!holds) abort();
+}
+
+static void *result(void) { return (void *)(uintptr_t)gb_result[0]; }
+
+/* What every pattern promises. */
+static void check(const Matrix *A) {
+  const Pattern *P = A->pattern;
+  require(P->Ap[0] == 0 && P->Ap[P->nvec] == P->nvals);
+  for (u32 k = 0; k < P->nvec; k++) {
+    require(P->Ap[k] < P->Ap[k + 1] && get(P->Ah, P->wide, k) < P->nrows);
+    require(!k || get(P->Ah, P->wide, k) > get(P->Ah, P->wide, k - 1));
+    for (u32 p = P->Ap[k]; p < P->Ap[k + 1]; p++) {
+      require(get(P->Aj, P->wide, p) < P->ncols);
+      require(p == P->Ap[k] || get(P->Aj, P->wide, p) > get(P->Aj, P->wide, p - 1));
+    }
+  }
+}
+
+static void round_trip(Matrix *A) {
+  u64 blob[2];
+  if (gb_serialize(&A, 1, 1, blob)) return; /* out of the fuzzer's memory */
+  if (!gb_deserialize((u8 *)(uintptr_t)blob[0], blob[1])) {
+    Matrix *B = result();
+    require(gb_matrix_is_equal(A, B));
+    gb_matrix_free(B);
+  }
+  heap_free((void *)(uintptr_t)blob[0]);
+}
+
+static void operate(Matrix *A) {
+  u64 top[3][8];
+  gb_matrix_top(A, A->pattern->nvals < 8 ? A->pattern->nvals : 8, top[0], top[1], top[2]);
+  gb_quantities(A);
+  if (!gb_reduce_rows(A, OP_PLUS)) gb_vector_free(result());
+  if (!gb_reduce_columns(A, OP_MAX)) gb_vector_free(result());
+  if (gb_extract_range(A, A->pattern->nrows / 3, A->pattern->nrows, 0, A->pattern->ncols / 2 + 1)) return;
+  Matrix *part = result(), *sum;
+  check(part);
+  if (!gb_ewise_add(&A, &part, &sum, 1, OP_MIN, 0)) {
+    require(gb_matrix_is_equal(A, sum));
+    gb_matrix_free(sum);
+  }
+  gb_matrix_free(part);
+}
+
+static void warm_up(void) { /* ZSTD's contexts are made once and kept */
+  u8 plain[600] = {0}, packed[700];
+  size_t written = 0;
+  require(!zstd_pack(packed, sizeof packed, plain, sizeof plain, 1, 1, &written));
+  require(zstd_unpack(plain, sizeof plain, packed, written));
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
+  static int warm;
+  if (!warm++) warm_up();
+  u64 blocks = gb_memory_blocks();
+  u8 *blob = malloc(size ? size : 1); /* of its exact size: ASan sees the first byte beyond */
+  memcpy(blob, data, size);
+  if (size >= 8) { /* the first field says the size; with a wrong one nothing else would ever be reached */
+    u64 bytes = size;
+    memcpy(blob, &bytes, 8);
+  }
+  if (!gb_deserialize(blob, size)) {
+    Matrix *A = result();
+    check(A);
+    operate(A);
+    round_trip(A);
+    gb_matrix_free(A);
+  }
+  free(blob);
+  require(gb_memory_blocks() == blocks);
+  return 0;
+}
