@@ -114,7 +114,7 @@ function addon() {
   const gyp = join(root, "node_modules/node-gyp/bin/node-gyp.js");
   run(
     process.execPath,
-    [gyp, "rebuild", "--silent", "--jobs=max", ...headers()],
+    [gyp, "configure", "build", "--silent", "--jobs=max", ...headers()],
     join(root, "native/xdp-node"),
   );
 }

@@ -89,6 +89,17 @@ export class ControlView {
     }
   }
 
+  /** Where the UMEM of a queue lies. */
+  queuePlace(index: number): { umem_offset: number; umem_bytes: number; chunk_bytes: number } {
+    const base = CONTROL_OFFSET + field(CONTROL, "queues").offset + index * QUEUE.bytes;
+    const get = (name: string): number => this.#u32[(base + field(QUEUE, name).offset) >>> 2]!;
+    return {
+      umem_offset: get("umem_offset"),
+      umem_bytes: get("umem_bytes"),
+      chunk_bytes: get("chunk_bytes"),
+    };
+  }
+
   queueFrames(index: number): number {
     const base = CONTROL_OFFSET + field(CONTROL, "queues").offset + index * QUEUE.bytes;
     return Number(this.#u64[(base + field(QUEUE, "frames").offset) >>> 3]!);

@@ -326,6 +326,7 @@ export class LiveSource implements FrameSource {
       // The interface has gone; its last counters stand, and the workers will find out by themselves.
     }
     this.#lastXdp = sockets.map((socket) => {
+      socket.poll(0); // the only way to hear that the interface was deleted
       const statistics = socket.statistics();
       return Object.fromEntries(XDP_STATISTICS.map((field) => [field, statistics[field]]));
     });

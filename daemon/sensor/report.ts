@@ -1,4 +1,5 @@
 /** Builds the status of a running sensor from the shared memory of its sandboxes and its own figures. */
+import { addressOf } from "xdp-node";
 import { COUNTERS, type CounterName } from "../../lib/abi.js";
 import { ControlView } from "../capture/control-view.js";
 import { SOFTWARE } from "../software.js";
@@ -54,6 +55,17 @@ export class SensorReport {
     );
   }
 
+  #sandboxes(): SensorStatus["sandboxes"] {
+    return this.#sensor.source.memories.map((memory, i) => ({
+      address: `0x${addressOf(memory.buffer).toString(16)}`,
+      bytes: memory.buffer.byteLength,
+      queues: (this.#live?.queues[i] ?? []).map((queue, at) => ({
+        queue,
+        ...this.#controls[i]!.queuePlace(at),
+      })),
+    }));
+  }
+
   status(): SensorStatus {
     const sensor = this.#sensor;
     const { source } = sensor;
@@ -77,6 +89,7 @@ export class SensorReport {
       interface_counters: interfaceCounters,
       xdp_seen: this.#live?.seen() ?? null,
       workers: this.workers(),
+      sandboxes: this.#sandboxes(),
       matrix: { cpu_ns: matrix.cpuNs, memory_bytes: matrix.memoryBytes, pending: sensor.pool?.pending ?? 0 },
       process: { cpu_ns: (cpu.user + cpu.system) * 1000, resident_bytes: process.memoryUsage.rss() },
       intervals: {

@@ -25,6 +25,14 @@ export interface IntervalStatus {
   quantities: Partial<Record<string, Quantities>>;
 }
 
+/** Where a sandbox's memory is in the process, and its UMEMs in that: what proves that frames are inside. */
+export interface SandboxStatus {
+  /** Hexadecimal process address of the memory's first byte. */
+  address: string;
+  bytes: number;
+  queues: { queue: number; umem_offset: number; umem_bytes: number; chunk_bytes: number }[];
+}
+
 export interface SensorStatus {
   software: string;
   sensor: string;
@@ -44,6 +52,7 @@ export interface SensorStatus {
   /** Frames that reached the XDP program, and those it left to the host's stack; null for files. */
   xdp_seen: { frames: number; passed: number } | null;
   workers: WorkerStatus[];
+  sandboxes: SandboxStatus[];
   matrix: { cpu_ns: number; memory_bytes: number; pending: number };
   process: { cpu_ns: number; resident_bytes: number };
   intervals: { sealed: number; lost: Record<string, number>; lag_s: number | null };
