@@ -94,6 +94,7 @@ export class Sensor {
         failed: (error) => this.#fail(error),
       });
       this.#openedNs = wallClockNs();
+      this.#beginRun();
       this.pool = await MatrixPool.start(
         {
           memories: [...this.source.memories],
@@ -132,6 +133,7 @@ export class Sensor {
     else {
       transport.close();
       this.#openDelivery();
+      this.#beginRun();
       (this.shipper as Shipper | undefined)?.start();
     }
   }
@@ -140,14 +142,6 @@ export class Sensor {
     const transport = openTransport(this.config.aggregator);
     if (transport === undefined) return;
     this.spool = new Spool(this.config.spool.path, this.config.spool.max_bytes);
-    this.#state = new RunState(this.config.spool.path, this.run);
-    const { previous } = this.#state;
-    if (previous?.ended === "crash") {
-      this.lost.count(
-        "crash",
-        `run ${previous.run} did not stop by itself; the interval it had open is gone`,
-      );
-    }
     this.shipper = new Shipper(this.spool, transport, {
       lost: this.lost,
       logger: this.#logger,
@@ -155,9 +149,18 @@ export class Sensor {
       hooks: { shipped: (seconds) => this.observer?.shipped(seconds) },
     });
     this.outbox = new Outbox(this.spool, this.lost, this.#logger, ({ sequence }) => {
-      this.#state!.spooled(sequence);
+      this.#state?.spooled(sequence);
       this.shipper!.nudge();
     });
+  }
+
+  /** Only once frames are captured: an attempt that fails before is no run. */
+  #beginRun(): void {
+    if (this.spool === undefined) return;
+    this.#state = new RunState(this.config.spool.path, this.run);
+    const { previous } = this.#state;
+    if (previous?.ended !== "crash") return;
+    this.lost.count("crash", `run ${previous.run} did not stop by itself; what it had open is gone`);
   }
 
   #startClock(): void {
