@@ -29,8 +29,9 @@
 enum wake { WAKE_SLEEP, WAKE_ADAPTIVE, WAKE_POLL, WAKE_SPIN };
 static const char *const wake_names[] = { "sleep", "adaptive", "poll", "spin" };
 
-#define SLEEP_US_MIN 50
-#define SLEEP_US_MAX 10000
+/* Bounds of the adaptive sleep: the sensor's defaults. */
+#define SLEEP_US_MIN 500
+#define SLEEP_US_MAX 5000
 #define BREATH_FRAMES 4096
 #define IPV4_ADDRESSES 26
 
@@ -116,33 +117,35 @@ static void wait_for_frames(struct xdp_socket *s, const struct options *options,
 		recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 }
 
-static uint32_t adapt(uint32_t sleep_us, uint64_t taken, uint32_t wanted)
+/* Half the sleep when twice the wanted frames have gathered, a quarter more when too few have. */
+static uint32_t adapt(uint32_t sleep_us, uint64_t waiting, uint32_t wanted)
 {
-	if (taken > 2ull * wanted)
+	if (waiting > 2ull * wanted)
 		sleep_us /= 2;
-	else if (taken < wanted)
-		sleep_us += sleep_us / 4 + 1;
+	else if (waiting < wanted)
+		sleep_us += sleep_us / 4;
 	return sleep_us < SLEEP_US_MIN ? SLEEP_US_MIN : sleep_us > SLEEP_US_MAX ? SLEEP_US_MAX : sleep_us;
+}
+
+static uint32_t frames_waiting(const struct xdp_socket *s)
+{
+	return __atomic_load_n(s->rx.producer, __ATOMIC_ACQUIRE) - *s->rx.consumer;
 }
 
 static void receive(struct xdp_socket *s, const struct options *options, struct totals *totals)
 {
-	uint64_t end = now_ns(CLOCK_MONOTONIC) + (uint64_t)(options->seconds * 1e9), taken = 0;
+	uint64_t end = now_ns(CLOCK_MONOTONIC) + (uint64_t)(options->seconds * 1e9);
 	uint32_t sleep_us = options->sleep_us;
 
 	while (!stopped) {
-		uint32_t count = recycle(s, BREATH_FRAMES, options->touch, totals);
-
-		taken += count;
-		if (count == BREATH_FRAMES)
+		if (recycle(s, BREATH_FRAMES, options->touch, totals))
 			continue;
 		if (now_ns(CLOCK_MONOTONIC) >= end)
 			break;
-		if (options->wake == WAKE_ADAPTIVE)
-			sleep_us = adapt(sleep_us, taken, options->wake_frames);
 		wait_for_frames(s, options, sleep_us);
+		if (options->wake == WAKE_ADAPTIVE)
+			sleep_us = adapt(sleep_us, frames_waiting(s), options->wake_frames);
 		totals->wakeups++;
-		taken = 0;
 	}
 }
 
@@ -200,7 +203,7 @@ static struct options parse(int argc, char **argv)
 		{ "huge", 0, 0, 'H' },	    { "touch", 0, 0, 'T' }, { "cpu", 1, 0, 'c' },    { "generic", 0, 0, 'g' },
 		{ 0 },
 	};
-	struct options o = { .seconds = 1e9, .sleep_us = 1000, .wake_frames = 512, .cpu = -1 };
+	struct options o = { .seconds = 1e9, .sleep_us = 1000, .wake_frames = 768, .cpu = -1 };
 
 	o.xdp_flags = XDP_FLAGS_DRV_MODE;
 	o.socket = (struct socket_options){ .ring_size = 32768, .chunk_bytes = 2048 };
