@@ -1,7 +1,7 @@
 // Builds build/graphblas.wasm: our C sources and upstream ZSTD, with clang-16 and wasm-ld-16. Run it after npm ci; when
 // nothing has changed it does nothing. The same sources give the same bytes, wherever they lie.
 import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { cFiles, compileAll, root, run, source, zstd, zstdFiles, zstdFlags } from "./compile.mjs";
 
 const build = join(root, "build");
@@ -24,11 +24,20 @@ const common = [
 const ours = [...common, "-mbulk-memory", "-Wall", "-Wextra", "-Werror"];
 // Without bulk-memory instructions, ZSTD's many short copies call our memcpy, which does not leave the module for them.
 const theirs = [...common, "-mno-bulk-memory", ...zstdFlags];
+// The match finders of levels above 2 are a third of the module at -O3; nobody waits for them who asks for those levels.
+const small = [...theirs, "-Os"];
+const seldom = new Set([
+  "zstd_lazy.c",
+  "zstd_opt.c",
+  "zstd_double_fast.c",
+  "zstd_ldm.c",
+  "zstd_compress_superblock.c",
+]);
 
 const units = [
   ...cFiles(source).map((file) => ({ file, flags: ours })),
   ...cFiles(libc).map((file) => ({ file, flags: [...ours, "-fno-builtin"] })),
-  ...zstdFiles().map((file) => ({ file, flags: theirs })),
+  ...zstdFiles().map((file) => ({ file, flags: seldom.has(basename(file)) ? small : theirs })),
 ];
 const link =
   "--no-entry --import-memory -O2 --strip-all --gc-sections -z stack-size=131072 --stack-first".split(" ");

@@ -36,7 +36,11 @@ export class Engine {
   #dead: GrBError | undefined;
   #live = 0;
   readonly #registry = new FinalizationRegistry<{ kind: Kind; at: Pointer }>(({ kind, at }) => {
-    if (!this.#dead) this.release(kind, at);
+    try {
+      if (!this.#dead) this.release(kind, at);
+    } catch {
+      // A trap: the instance is dead now, and the next call of its owner says so.
+    }
   });
 
   private constructor(module: WebAssembly.Module, maximumBytes: number) {

@@ -140,12 +140,12 @@ INLINE int radix_sort(void *keys, void *keys_scratch, u32 wide, void *load, void
   u32 passes = radix_plan(varying, n, digits), first = passes, bits = 0, needed = 32 - (u32)__builtin_clz(n) + 12;
   if (!passes) return 0;
   while (first && bits < needed) bits += 32 - (u32)__builtin_clz(digits[--first].mask);
-  int swapped = 0;
-  if (first && radix_top_separates(keys, wide, n, digits[first].shift)) {
-    swapped = radix_passes(keys, keys_scratch, wide, load, load_scratch, payload, n, digits, first, passes);
-    if (radix_mend(swapped ? keys_scratch : keys, wide, swapped ? load_scratch : load, payload, n, n / 2)) return swapped;
+  if (first && !radix_top_separates(keys, wide, n, digits[first].shift)) first = 0;
+  for (int swapped = 0;; first = 0) { /* a second time only if the upper digits did not do */
+    void *from = swapped ? keys_scratch : keys, *to = swapped ? keys : keys_scratch;
+    void *load_from = swapped ? load_scratch : load, *load_to = swapped ? load : load_scratch;
+    swapped ^= radix_passes(from, to, wide, load_from, load_to, payload, n, digits, first, passes);
+    if (!first || radix_mend(swapped ? keys_scratch : keys, wide, swapped ? load_scratch : load, payload, n, n / 2)) return swapped;
   }
-  if (swapped) return !radix_passes(keys_scratch, keys, wide, load_scratch, load, payload, n, digits, 0, passes);
-  return radix_passes(keys, keys_scratch, wide, load, load_scratch, payload, n, digits, 0, passes);
 }
 #endif
