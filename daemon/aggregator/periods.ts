@@ -5,6 +5,10 @@ export type RollupLevel = (typeof ROLLUP_LEVELS)[number];
 export const LEVELS = ["raw", ...ROLLUP_LEVELS] as const;
 export type Level = (typeof LEVELS)[number];
 
+/** Sensor and run in the name of a roll-up, which is everybody's; its sequence is its period. */
+export const ROLLUP_SENSOR = "all";
+export const ROLLUP_RUN = "0".repeat(16);
+
 const MINUTE_NS = 60_000_000_000n;
 /** Minutes in a period of each level. */
 export const LEVEL_MINUTES: Record<RollupLevel, number> = { "1m": 1, "1h": 60, "1d": 1440 };

@@ -1,16 +1,24 @@
 /** The aggregator as a whole: its parts put together, started, reloaded and closed. */
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import { SparsewireError } from "../../lib/errors.js";
 import { diffConfig } from "../config/schema.js";
 import type { Logger } from "../log.js";
+import { VERSION } from "../software.js";
 import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
 import { createHttp, type HttpState } from "./http.js";
 import { checkListen, readTls } from "./listen.js";
+import { Maintenance } from "./maintenance.js";
+import { MatrixWorker } from "./matrix-worker.js";
 import { addGauges, createMetrics } from "./metrics.js";
+import { Queries } from "./queries.js";
+import { Retention } from "./retention.js";
+import { Rollups } from "./rollups.js";
 import { intervalRoutes } from "./routes-intervals.js";
+import { matrixRoutes } from "./routes-matrix.js";
 import { probeRoutes } from "./routes-probes.js";
 import { Sensors } from "./sensors.js";
+import { statusOf } from "./status.js";
 import { Store } from "./store.js";
 import { Tokens } from "./tokens.js";
 import { Uploads } from "./upload.js";
@@ -27,11 +35,6 @@ export interface Aggregator {
 /** Longest that a close waits for requests in flight. */
 const CLOSE_MS_MAX = 10_000;
 
-/** Version of the software, from the package it was installed as. */
-const VERSION = (
-  JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string }
-).version;
-
 /**
  * Starts an aggregator; resolves when it listens and the store has been read. Throws SparsewireError: INSECURE_LISTEN,
  * TLS_FILES, TOKEN_FILE (usage), LISTEN, STORE_UNUSABLE, STORE_LOCKED.
@@ -46,7 +49,17 @@ export async function startAggregator(
   const store = new Store(config.store.path, logger);
   const metrics = createMetrics(VERSION);
   const sensors = new Sensors(store);
+  const worker = () =>
+    new MatrixWorker({ memoryBytes: config.limits.memory_bytes }, (why) => {
+      metrics.workerRestarts.inc();
+      logger.error({ why }, "a matrix worker ended; another one takes over");
+    });
+  const workers = { rollups: worker(), queries: worker() };
   const uploads = new Uploads(store, config.limits, () => config.store.max_bytes - store.catalog.totalBytes);
+  const queries = new Queries(store, workers.queries, metrics, config.limits);
+  const rollups = new Rollups(store, workers.rollups, metrics, config.rollup);
+  const retention = new Retention(store, metrics, config.store);
+  const maintenance = new Maintenance(rollups, retention, logger);
   const http = createHttp({ logger, metrics, state, tls, requestTimeout: config.limits.upload_timeout });
   addGauges(metrics, {
     files: (level) => store.catalog.files[level],
@@ -54,21 +67,29 @@ export async function startAggregator(
     quarantined: () => store.quarantined,
     sensors: () => store.catalog.identities.sensors,
     uploads: () => uploads.inFlight,
-    queries: () => 0,
-    pendingMinutes: () => 0,
+    queries: () => queries.inFlight,
+    pendingMinutes: () => rollups.pendingMinutes,
   });
   probeRoutes(http, { metrics, state, store });
-  intervalRoutes(http, { logger, metrics, store, sensors, uploads, onStored: () => undefined });
+  const onStored = (begin: bigint): void => rollups.stored(begin);
+  intervalRoutes(http, { logger, metrics, store, sensors, uploads, onStored });
+  const since = new Date().toISOString();
+  matrixRoutes(http, {
+    queries,
+    status: () => statusOf({ store, uploads, queries, rollups, since, config }),
+  });
   let url: string;
   try {
     url = await listen(http, config, tls !== undefined);
     await store.load();
+    rollups.adopt();
   } catch (error) {
     await http.close();
     store.close();
     throw error;
   }
   state.open = true;
+  maintenance.start();
   logger.info({ url, store: config.store.path, files: store.catalog.files }, "aggregator is ready");
   return {
     url,
@@ -76,16 +97,25 @@ export async function startAggregator(
       checkListen(next);
       const tokens = new Tokens(next);
       const { restart } = diffConfig(aggregatorConfigSchema, config, next);
+      const files = readTls(next);
+      if (files !== undefined && http.server instanceof TlsServer) http.server.setSecureContext(files);
       state.tokens = tokens;
       uploads.limits = next.limits;
+      queries.limits = next.limits;
+      rollups.settings = next.rollup;
+      retention.settings = next.store;
+      logger.level = next.log.level;
       config = next;
       return { restart };
     },
     async close() {
       state.open = false;
       const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS_MAX);
+      maintenance.pause();
       await http.close();
       clearTimeout(impatient);
+      await Promise.all([workers.rollups.close(), workers.queries.close()]);
+      await maintenance.stop();
       store.close();
       logger.info("aggregator has stopped");
     },

@@ -6,18 +6,22 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { type FileHandle, open, readdir, rename, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type ArchiveIdentity, archiveName } from "../../lib/archive.js";
+import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { Logger } from "../log.js";
 import { Catalog, type RawEntry } from "./catalog.js";
-import { makeFolder, removeIfThere, settle } from "./durable.js";
+import { removeIfThere, settle } from "./durable.js";
 import { lockStore } from "./lock.js";
-import { levelFolder, periodStart, ROLLUP_LEVELS, type RollupLevel } from "./periods.js";
+import {
+  levelFolder,
+  periodOf,
+  periodStart,
+  ROLLUP_LEVELS,
+  ROLLUP_RUN,
+  ROLLUP_SENSOR,
+  type RollupLevel,
+} from "./periods.js";
 import { scanStore } from "./scan.js";
-
-/** Sensor, run and sequence in the name of a roll-up: it is everybody's, and named by its period. */
-export const ROLLUP_SENSOR = "all";
-export const ROLLUP_RUN = "0".repeat(16);
 
 /** A file that is being received. */
 export interface Temporary {
@@ -126,6 +130,23 @@ export class Store {
     });
   }
 
+  /** The same for a file of the catalog that turned out not to be sound when its matrices were read. */
+  async reject(path: string, why: string): Promise<void> {
+    const identity = parseArchiveName(basename(path));
+    const level = ROLLUP_LEVELS.find((one) => path.startsWith(join(this.path, "rollup", one, "/")));
+    if (identity !== undefined && level !== undefined) {
+      const rollup = this.catalog.rollup(level, identity.sequence);
+      if (rollup !== undefined) this.catalog.removeRollup(rollup);
+    } else if (identity !== undefined) {
+      const number = periodOf("1h", identity.start);
+      const hour = this.catalog.days.get(Math.floor(number / 24))?.hours.get(number);
+      const { id } = this.catalog.identities.run(identity.sensor, identity.run);
+      const isIt = (row: number) => hour?.raw.run[row] === id && hour.raw.sequence[row] === identity.sequence;
+      if (hour !== undefined) this.catalog.removeRaw(hour, isIt);
+    }
+    await this.quarantine(path, why);
+  }
+
   /** Deletes a file, and the folders that are empty without it. */
   async remove(path: string): Promise<void> {
     await removeIfThere(path);
@@ -148,10 +169,5 @@ export class Store {
     } finally {
       await this.discard(temporary);
     }
-  }
-
-  /** Makes sure that a folder for roll-ups exists; worker threads write into it. */
-  prepareFolder(path: string): Promise<void> {
-    return makeFolder(dirname(path));
   }
 }

@@ -1,0 +1,167 @@
+/**
+ * A matrix worker: sums archives in a GraphBLAS instance of its own, so that the HTTP thread never waits for matrices.
+ * Sums are made one at a time; answers are delivered side by side, each as fast as its reader takes them.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { type GraphBLAS, loadSync } from "graphblas-wasm";
+import { SparsewireError } from "../../lib/errors.js";
+import { exportLinks } from "../../lib/export.js";
+import { topOf } from "../../lib/top.js";
+import { encodeTraffic, quantitiesOf } from "../../lib/traffic.js";
+import { SOFTWARE } from "../software.js";
+import { isStorageError, writeDurably } from "./durable.js";
+import type {
+  FromWorker,
+  RolledUp,
+  SumFacts,
+  Task,
+  ToWorker,
+  Wanted,
+  WorkerSettings,
+} from "./matrix-messages.js";
+import { ROLLUP_RUN, ROLLUP_SENSOR } from "./periods.js";
+import { asMemoryFault, SumError, type Summed, sumFiles } from "./sum.js";
+import { SumCache } from "./sum-cache.js";
+
+const { memoryBytes } = workerData as WorkerSettings;
+const port = parentPort!;
+const cache = new SumCache(memoryBytes / 8);
+
+/** Pieces of an answer that may be under way to its reader. */
+const PIECES_AHEAD = 8;
+const PIECE_BYTES_MAX = 1 << 20;
+/** An idle instance larger than this is given back to the system. */
+const IDLE_MEMORY_BYTES_MAX = 64 << 20;
+
+class Job {
+  cancelled = false;
+  credits = PIECES_AHEAD;
+  wake: () => void = () => undefined;
+
+  check(): void {
+    if (this.cancelled) throw new SumError("cancelled", "nobody waits for it any more");
+  }
+}
+
+const jobs = new Map<number, Job>();
+let turn: Promise<unknown> = Promise.resolve();
+let instance: GraphBLAS | undefined;
+
+port.on("message", (message: ToWorker) => {
+  if (message.type === "task") {
+    const job = new Job();
+    jobs.set(message.id, job);
+    void run(message.id, job, message.task);
+    return;
+  }
+  const job = jobs.get(message.id);
+  if (job === undefined) return;
+  if (message.type === "more") job.credits++;
+  else job.cancelled = true;
+  job.wake();
+});
+
+const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+
+async function run(id: number, job: Job, task: Task): Promise<void> {
+  try {
+    const made = turn.then(() => makeSum(job, task));
+    turn = made.catch(() => undefined);
+    const summed = await made;
+    try {
+      send({ type: "done", id, value: await deliver(id, job, task.wanted, summed) });
+    } finally {
+      summed.traffic.dispose();
+    }
+  } catch (error) {
+    send({ type: "failed", id, ...failureOf(error) });
+  } finally {
+    jobs.delete(id);
+    tidy();
+  }
+}
+
+async function makeSum(job: Job, { files, wanted }: Task): Promise<Summed> {
+  instance ??= loadSync({ maximumBytes: memoryBytes });
+  const breathe = async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    job.check();
+  };
+  const identity = {
+    sensor: ROLLUP_SENSOR,
+    run: ROLLUP_RUN,
+    software: SOFTWARE,
+    ...(wanted.kind === "rollup"
+      ? { sequence: wanted.period, mode: "rollup" as const, start: wanted.start, end: wanted.end }
+      : { sequence: 0, mode: "sum" as const }),
+  };
+  const make = () => sumFiles(instance!, files, identity, { fileBytesMax: memoryBytes, breathe });
+  return wanted.kind === "rollup" ? make() : cache.get(instance, files, make);
+}
+
+/** Gives what is wanted of a sum: by pieces, as a file, or as a value. */
+async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: Summed): Promise<unknown> {
+  const facts: SumFacts = {
+    intervals: head?.intervals ?? 0,
+    packets: head?.packets ?? 0,
+    bytes: head?.bytes ?? 0,
+    lost: Object.values(head?.drops ?? {}).reduce((sum, count) => sum + count, 0),
+  };
+  if (wanted.kind === "top") return { facts, value: topOf(traffic, wanted) };
+  if (wanted.kind === "quantities") return { facts, value: quantitiesOf(traffic) };
+  if (wanted.kind === "rollup") {
+    const { archive } = encodeTraffic(instance!, traffic, head!);
+    writeDurably(archive, wanted.temporary, wanted.path);
+    const { intervals, parts } = head!;
+    return { size: archive.length, manifest: { intervals, parts } } satisfies RolledUp;
+  }
+  if (head === undefined && (wanted.format === "tar" || wanted.format === "grb")) {
+    throw new SparsewireError("NO_LINKS", "there is no interval in the range");
+  }
+  const pieces =
+    wanted.format === "tar"
+      ? [encodeTraffic(instance!, traffic, head!).archive]
+      : exportLinks(traffic, { ...wanted, format: wanted.format });
+  let isFirst = true;
+  for (const piece of pieces) {
+    // The headers of the answer go out once something can be said: what fails before that has a status of its own.
+    if (isFirst) send({ type: "facts", id, facts });
+    isFirst = false;
+    await sendPieces(id, job, typeof piece === "string" ? new TextEncoder().encode(piece) : piece);
+  }
+  if (isFirst) send({ type: "facts", id, facts });
+  return undefined;
+}
+
+async function sendPieces(id: number, job: Job, piece: Uint8Array): Promise<void> {
+  for (let at = 0; at < piece.length; at += PIECE_BYTES_MAX) {
+    while (job.credits === 0 && !job.cancelled) {
+      await new Promise<void>((resolve) => {
+        job.wake = resolve;
+      });
+    }
+    job.check();
+    job.credits--;
+    const bytes = new Uint8Array(piece.subarray(at, at + PIECE_BYTES_MAX));
+    send({ type: "piece", id, bytes }, [bytes.buffer]);
+  }
+}
+
+function failureOf(error: unknown) {
+  const fault = asMemoryFault(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (fault instanceof SumError) return { fault: fault.fault, message, path: fault.path };
+  if (error instanceof SparsewireError && error.code === "NO_LINKS") {
+    return { fault: "empty" as const, message, path: "" };
+  }
+  return { fault: isStorageError(error) ? ("disk" as const) : ("internal" as const), message, path: "" };
+}
+
+/** After a trap the instance is of no use; an idle one need not keep the memory of its largest sum. */
+function tidy(): void {
+  if (instance === undefined) return;
+  const isLarge = jobs.size === 0 && instance.memoryBytes() > IDLE_MEMORY_BYTES_MAX;
+  if (!instance.panicked && !isLarge) return;
+  instance.dispose();
+  instance = undefined;
+}

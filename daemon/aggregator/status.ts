@@ -1,0 +1,38 @@
+/** GET /api/v1/status: the aggregator at a glance. */
+import { VERSION } from "../software.js";
+import type { AggregatorConfig } from "./config.js";
+import { LEVELS } from "./periods.js";
+import type { Queries } from "./queries.js";
+import type { Rollups } from "./rollups.js";
+import type { Store } from "./store.js";
+import type { Uploads } from "./upload.js";
+
+interface Parts {
+  store: Store;
+  uploads: Uploads;
+  queries: Queries;
+  rollups: Rollups;
+  since: string;
+  config: AggregatorConfig;
+}
+
+export function statusOf({ store, uploads, queries, rollups, since, config }: Parts) {
+  const { catalog } = store;
+  const levels = LEVELS.map((level) => [level, { files: catalog.files[level], bytes: catalog.bytes[level] }]);
+  return {
+    version: VERSION,
+    since,
+    sensors: catalog.identities.sensors,
+    store: {
+      path: store.path,
+      bytes: catalog.totalBytes,
+      max_bytes: config.store.max_bytes,
+      levels: Object.fromEntries(levels),
+      quarantined: store.quarantined,
+    },
+    uploads_in_flight: uploads.inFlight,
+    queries_in_flight: queries.inFlight,
+    rollup_pending_minutes: rollups.pendingMinutes,
+    rollup_problem: rollups.problem,
+  };
+}

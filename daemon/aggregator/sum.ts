@@ -1,0 +1,144 @@
+/** Adding archives up, in a matrix worker: read one by one, merged like a binary counter. */
+import { readFileSync, statSync } from "node:fs";
+import { type GraphBLAS, GrBError } from "graphblas-wasm";
+import { decodeArchive } from "../../lib/archive.js";
+import { DICT_RECORD_BYTES } from "../../lib/dict.js";
+import { SparsewireError } from "../../lib/errors.js";
+import type { Manifest, ManifestHead } from "../../lib/manifest.js";
+import { type SumIdentity, sumManifests } from "../../lib/sum-manifests.js";
+import {
+  addTraffic,
+  DIMENSION4,
+  DIMENSION6,
+  makeTraffic,
+  type Traffic,
+  trafficOf,
+} from "../../lib/traffic.js";
+import type { PlannedFile } from "./plan.js";
+
+/** Why a sum could not be made. stale: plan anew; bad: that file is not sound; memory: too large for the instance. */
+export type SumFault = "stale" | "bad" | "memory" | "cancelled";
+
+export class SumError extends Error {
+  constructor(
+    readonly fault: SumFault,
+    message: string,
+    /** The file at fault, for stale and bad. */
+    readonly path = "",
+  ) {
+    super(message);
+  }
+}
+
+export interface Summed {
+  traffic: Traffic;
+  /** undefined when there was nothing to add. */
+  head: ManifestHead | undefined;
+}
+
+interface Node {
+  traffic: Traffic;
+  head: ManifestHead;
+  /** 2^rank files are in it. */
+  rank: number;
+}
+
+/** Files between two looks at whether the sum is still wanted. */
+const FILES_PER_BREATH = 16;
+
+/**
+ * The sum of the planned files. `breathe` is awaited now and then; it throws when the sum is no longer wanted.
+ * Cost: each link is copied once per doubling, as in a merge sort.
+ */
+export async function sumFiles(
+  grb: GraphBLAS,
+  files: readonly PlannedFile[],
+  identity: SumIdentity,
+  limits: { fileBytesMax: number; breathe: () => Promise<void> },
+): Promise<Summed> {
+  const stack: Node[] = [];
+  try {
+    for (const [at, file] of files.entries()) {
+      if (at % FILES_PER_BREATH === 0) await limits.breathe();
+      stack.push(readNode(grb, file, identity, limits.fileBytesMax));
+      while (stack.length > 1 && stack.at(-1)!.rank >= stack.at(-2)!.rank) mergeTop(stack, identity);
+    }
+    while (stack.length > 1) mergeTop(stack, identity);
+    const top = stack.pop();
+    return { traffic: top?.traffic ?? makeTraffic(undefined, undefined), head: top?.head };
+  } catch (error) {
+    for (const { traffic } of stack) traffic.dispose();
+    throw asMemoryFault(error);
+  }
+}
+
+/** Opens one file; what is wrong with it is a SumError. */
+function readNode(grb: GraphBLAS, file: PlannedFile, identity: SumIdentity, fileBytesMax: number): Node {
+  try {
+    if (statSync(file.path).size > fileBytesMax) throw new SumError("memory", `${file.path} is too large`);
+    const archive = decodeArchive(readFileSync(file.path));
+    const { manifest } = archive;
+    if (manifest.intervals !== file.intervals) throw new SumError("stale", "it has changed", file.path);
+    const traffic = trafficOf(grb, archive);
+    try {
+      checkShape(traffic);
+      return { traffic, head: headOf([manifest], traffic, identity), rank: 0 };
+    } catch (error) {
+      traffic.dispose();
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof SumError) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new SumError("stale", "it has gone", file.path);
+    }
+    if (isMemoryFault(error)) throw error;
+    if (error instanceof SparsewireError || error instanceof GrBError) {
+      throw new SumError("bad", error.message, file.path);
+    }
+    throw error;
+  }
+}
+
+function checkShape({ v4, v6 }: Traffic): void {
+  const fits = (planes: Traffic["v4"], dimension: bigint): boolean =>
+    planes === undefined ||
+    [planes.packets, planes.bytes].every(({ nrows, ncols }) => nrows === dimension && ncols === dimension);
+  if (!fits(v4, DIMENSION4) || !fits(v6, DIMENSION6)) {
+    throw new SparsewireError(
+      "BAD_ARCHIVE",
+      "not a sound archive: a matrix has other dimensions than its family",
+    );
+  }
+}
+
+function mergeTop(stack: Node[], identity: SumIdentity): void {
+  const b = stack.at(-1)!;
+  const a = stack.at(-2)!;
+  const traffic = addTraffic(a.traffic, b.traffic);
+  stack.length -= 2;
+  a.traffic.dispose();
+  b.traffic.dispose();
+  const manifests = [a.head, b.head] as Manifest[];
+  const head = headOf(manifests, traffic, identity);
+  if (head.ipv6 !== null) head.ipv6.collisions += traffic.collisions;
+  stack.push({ traffic, head, rank: Math.max(a.rank, b.rank) + 1 });
+}
+
+/** The manifest of a sum; what it says of IPv6 comes from the sum's own dictionary. */
+function headOf(manifests: Manifest[], { v6 }: Traffic, identity: SumIdentity): ManifestHead {
+  const head = sumManifests(manifests, identity);
+  if (v6 !== undefined && head.ipv6 !== null) {
+    head.ipv6 = { ...head.ipv6, key_id: v6.keyId, addresses: v6.dict.length / DICT_RECORD_BYTES };
+  }
+  return head;
+}
+
+function isMemoryFault(error: unknown): boolean {
+  if (error instanceof GrBError) return error.info === "GrB_OUT_OF_MEMORY";
+  return error instanceof RangeError || (error as NodeJS.ErrnoException)?.code === "ERR_FS_FILE_TOO_LARGE";
+}
+
+/** Running out of memory, in wasm or in JavaScript, as a SumError. */
+export const asMemoryFault = (error: unknown): unknown =>
+  isMemoryFault(error) ? new SumError("memory", (error as Error).message) : error;
