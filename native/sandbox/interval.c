@@ -17,7 +17,7 @@ struct log sw_log4;
 u64 sw_bytes4;
 struct store sw_store;
 
-static u32 radix_counts[RADIX_COUNTS];
+static struct radix radix;
 
 /* Counters at the start of the open interval. */
 static struct {
@@ -30,7 +30,7 @@ static u64 paid_packets; /* packets up to which merging has been paid for */
 static struct interval *open_interval(void) { return &sw_store.intervals[sw_store.open]; }
 
 u32 sort_log(u64 *keys, u32 *values, u32 n) {
-  return sort_values(keys, values, sw_store.scratch_keys, sw_store.scratch_values, n, radix_counts);
+  return sort_values(keys, values, sw_store.scratch_keys, sw_store.scratch_values, n, &radix);
 }
 
 void interval_fold(struct log *log, struct links *links) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LSD radix sort of u64 keys with an optional payload, as a template. No libc, no allocation.
+ * Radix sort of u64 keys with an optional payload, as a template. No libc, no allocation.
  *
  *   #define RADIX_NAME sort_lengths     function to define
  *   #define RADIX_PAYLOAD uint32_t      payload type; leave undefined for keys alone
@@ -9,30 +9,45 @@
  * defines
  *
  *   static uint32_t sort_lengths(uint64_t *keys, uint32_t *payload, uint64_t *keys2, uint32_t *payload2,
- *                                uint32_t n, uint32_t *counts);
+ *                                uint32_t n, struct radix *radix);
  *
- * that sorts n pairs by key, stably. All four arrays hold n elements; counts holds RADIX_COUNTS words of scratch.
- * Returns 0 when the result is in keys/payload, 1 when it is in keys2/payload2 (an odd number of passes).
+ * that sorts n pairs by key. All four arrays hold n elements; `radix` is scratch that also remembers what worked, so
+ * keep one per kind of data (zeroed at first). Returns 0 when the result is in keys/payload, 1 when it is in
+ * keys2/payload2 (an odd number of passes). The order of equal keys is kept.
  *
- * Only the bits in which the keys differ are looked at: digits of at most RADIX_BITS bits are laid over them from
- * below, so keys of one address block cost two or three passes, arbitrary 64-bit keys six. One pass over the keys
- * counts all digits; each further pass is one sequential read and one scattered write. 11 bits: 2048 write
- * positions still fit the first-level cache and its TLB, and 64 / 11 is just under six.
+ * Only bits in which the keys differ are looked at. Digits of at most RADIX_BITS bits are laid over them, so keys of
+ * one address block cost two or three passes (least significant digit first), arbitrary 64-bit keys six. One pass over
+ * the keys counts all digits; each further pass is one sequential read and one scattered write. 11 bits: 2048 write
+ * positions are still served by the second-level cache and its TLB, and 64 / 11 is just under six.
+ *
+ * Scattered keys need less: sorted by their upper 22 or 33 bits they are in order but for a few neighbours, which a
+ * pass of insertion mends. It has a budget of moves, so hostile keys cannot make it quadratic: when it is spent, all
+ * digits are sorted, and the short cut is left alone for the next RADIX_WARY sorts.
  */
 #include <stdint.h>
 
-#ifndef RADIX_COUNTS
-enum { RADIX_BITS = 11, RADIX_BUCKETS = 1 << RADIX_BITS, RADIX_PASSES_MAX = 6 };
-#define RADIX_COUNTS (RADIX_BUCKETS * RADIX_PASSES_MAX)
+#ifndef RADIX_BITS
+#define RADIX_BITS 11
+enum { RADIX_BUCKETS = 1 << RADIX_BITS, RADIX_PASSES_MAX = 6, RADIX_WARY = 31, RADIX_UPPER_MIN = 2, RADIX_UPPER_MAX = 3 };
 
-/* Lays digits over the bits in which the keys differ; returns their number, 0 when all keys are equal. */
-static inline uint32_t radix_plan(const uint64_t *keys, uint32_t n, uint32_t *shifts) {
+struct radix {
+  uint32_t counts[RADIX_BUCKETS * RADIX_PASSES_MAX];
+  uint32_t failed; /* the most upper digits that lately were not enough; 0: none */
+  uint32_t wary;   /* sorts until that is forgotten */
+};
+
+/* The bits in which the keys differ. */
+static inline uint64_t radix_varying(const uint64_t *keys, uint32_t n) {
   uint64_t any = 0, all = ~(uint64_t)0;
   for (uint32_t i = 0; i < n; i++) {
     any |= keys[i];
     all &= keys[i];
   }
-  uint64_t varying = n == 0 ? 0 : any & ~all;
+  return n == 0 ? 0 : any & ~all;
+}
+
+/* Lays digits over all varying bits, from below; returns their number, at most RADIX_PASSES_MAX. */
+static inline uint32_t radix_plan(uint64_t varying, uint32_t *shifts) {
   uint32_t passes = 0;
   while (varying != 0) {
     uint32_t shift = (uint32_t)__builtin_ctzll(varying);
@@ -40,6 +55,15 @@ static inline uint32_t radix_plan(const uint64_t *keys, uint32_t n, uint32_t *sh
     varying &= ~((uint64_t)(RADIX_BUCKETS - 1) << shift);
   }
   return passes;
+}
+
+/* Lays `digits` digits over the uppermost varying bits, the lowest digit first. There must be more bits than that. */
+static inline void radix_plan_upper(uint64_t varying, uint32_t digits, uint32_t *shifts) {
+  while (digits-- > 0) {
+    uint32_t shift = 64 - (uint32_t)__builtin_clzll(varying) - RADIX_BITS;
+    shifts[digits] = shift;
+    varying &= ((uint64_t)1 << shift) - 1;
+  }
 }
 
 static inline __attribute__((always_inline)) void radix_count_digits(const uint64_t *keys, uint32_t n,
@@ -77,16 +101,21 @@ static inline void radix_positions(uint32_t *counts) {
 }
 #endif
 
+#define RADIX_PASTE_(a, b) a##b
+#define RADIX_PASTE(a, b) RADIX_PASTE_(a, b)
+#define RADIX_MEND RADIX_PASTE(RADIX_NAME, _mend)
+#define RADIX_PASSES RADIX_PASTE(RADIX_NAME, _passes)
+
 #ifdef RADIX_PAYLOAD
 #define RADIX_WITH(...) __VA_ARGS__
 #else
 #define RADIX_WITH(...)
 #endif
 
-static uint32_t RADIX_NAME(uint64_t *keys, RADIX_WITH(RADIX_PAYLOAD *payload, ) uint64_t *keys2,
-                           RADIX_WITH(RADIX_PAYLOAD *payload2, ) uint32_t n, uint32_t *counts) {
-  uint32_t shifts[RADIX_PASSES_MAX];
-  uint32_t passes = radix_plan(keys, n, shifts);
+/* Sorts by the given digits, lowest first. Returns the parity of the passes. */
+static uint32_t RADIX_PASSES(uint64_t *keys, RADIX_WITH(RADIX_PAYLOAD *payload, ) uint64_t *keys2,
+                             RADIX_WITH(RADIX_PAYLOAD *payload2, ) uint32_t n, const uint32_t *shifts, uint32_t passes,
+                             uint32_t *counts) {
   radix_count(keys, n, shifts, passes, counts);
   for (uint32_t pass = 0; pass < passes; pass++) {
     uint32_t *position = counts + pass * RADIX_BUCKETS, shift = shifts[pass];
@@ -105,7 +134,54 @@ static uint32_t RADIX_NAME(uint64_t *keys, RADIX_WITH(RADIX_PAYLOAD *payload, ) 
   return passes & 1;
 }
 
+/* Insertion sort of what is nearly in order; gives up (returns 0) after n / 4 moves. */
+static uint32_t RADIX_MEND(uint64_t *keys, RADIX_WITH(RADIX_PAYLOAD *payload, ) uint32_t n) {
+  uint32_t moves = n / 4;
+  for (uint32_t i = 1; i < n; i++) {
+    uint64_t key = keys[i];
+    if (__builtin_expect(key >= keys[i - 1], 1)) continue;
+    RADIX_WITH(RADIX_PAYLOAD value = payload[i];)
+    uint32_t to = i;
+    for (; to > 0 && keys[to - 1] > key && moves > 0; to--, moves--) {
+      keys[to] = keys[to - 1];
+      RADIX_WITH(payload[to] = payload[to - 1];)
+    }
+    keys[to] = key;
+    RADIX_WITH(payload[to] = value;)
+    if (moves == 0) return 0;
+  }
+  return 1;
+}
+
+static uint32_t RADIX_NAME(uint64_t *keys, RADIX_WITH(RADIX_PAYLOAD *payload, ) uint64_t *keys2,
+                           RADIX_WITH(RADIX_PAYLOAD *payload2, ) uint32_t n, struct radix *radix) {
+  uint32_t shifts[RADIX_PASSES_MAX], upper_shifts[RADIX_UPPER_MAX], moved = 0;
+  uint64_t varying = radix_varying(keys, n);
+  uint32_t passes = radix_plan(varying, shifts);
+  if (radix->wary != 0 && --radix->wary == 0) radix->failed = 0;
+  uint32_t upper = radix->failed < RADIX_UPPER_MIN ? RADIX_UPPER_MIN : radix->failed + 1;
+  for (;; upper++) {
+    uint32_t is_short = upper <= RADIX_UPPER_MAX && upper < passes;
+    if (is_short) radix_plan_upper(varying, upper, upper_shifts);
+    if (RADIX_PASSES(keys, RADIX_WITH(payload, ) keys2, RADIX_WITH(payload2, ) n, is_short ? upper_shifts : shifts,
+                     is_short ? upper : passes, radix->counts)) {
+      uint64_t *swap = keys;
+      keys = keys2;
+      keys2 = swap;
+      RADIX_WITH(RADIX_PAYLOAD *swap_payload = payload; payload = payload2; payload2 = swap_payload;)
+      moved ^= 1;
+    }
+    if (!is_short || RADIX_MEND(keys, RADIX_WITH(payload, ) n)) return moved;
+    radix->failed = upper;
+    radix->wary = RADIX_WARY;
+  }
+}
+
 #undef RADIX_WITH
+#undef RADIX_MEND
+#undef RADIX_PASSES
+#undef RADIX_PASTE
+#undef RADIX_PASTE_
 #undef RADIX_NAME
 #ifdef RADIX_PAYLOAD
 #undef RADIX_PAYLOAD

@@ -60,6 +60,12 @@ void links_push(struct links *links, struct writer *writer) {
   links->held += writer->n;
 }
 
+/* Hides a mask from the compiler, which would make a select of it, and V8 a branch of that. */
+SW_INLINE u64 opaque(u64 mask) {
+  __asm__("" : "+r"(mask));
+  return mask;
+}
+
 /* Folds the first n keys into `block` from position `at`; they must fit. The link at `at - 1` is closed. Returns the
  * position after the last link. Branch-free: whether a key repeats is as good as random on real traffic. */
 static u32 fold_stretch(struct block *block, u32 position, const u64 *keys, const u32 *lengths, u32 n) {
@@ -68,7 +74,7 @@ static u32 fold_stretch(struct block *block, u32 position, const u64 *keys, cons
   for (u32 i = 0; i < n; i++) {
     u64 key = keys[i];
     u32 is_new = key != current;
-    u64 keep = (u64)is_new - 1;
+    u64 keep = opaque((u64)is_new - 1);
     position += is_new;
     packets = (packets & (u32)keep) + 1;
     bytes = (bytes & keep) + lengths[i];
@@ -126,9 +132,10 @@ static u32 merge_blocks(const struct block *a, const struct block *b, struct blo
     for (u32 step = 0; step < safe; step++) {
       u64 x = a->keys[i], y = b->keys[j];
       u32 from_a = x <= y, from_b = y <= x;
-      out->keys[o] = from_a ? x : y;
-      out->packets[o] = (a->packets[i] & -from_a) + (b->packets[j] & -from_b);
-      out->bytes[o] = (a->bytes[i] & -(u64)from_a) + (b->bytes[j] & -(u64)from_b);
+      u64 mask_a = opaque(-(u64)from_a), mask_b = opaque(-(u64)from_b);
+      out->keys[o] = y ^ ((x ^ y) & mask_a);
+      out->packets[o] = (a->packets[i] & (u32)mask_a) + (b->packets[j] & (u32)mask_b);
+      out->bytes[o] = (a->bytes[i] & mask_a) + (b->bytes[j] & mask_b);
       i += from_a;
       j += from_b;
       o++;
