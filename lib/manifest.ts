@@ -68,8 +68,13 @@ export const manifestSchema = z.object({
     .optional(),
   /** Intervals of this run so far that reached neither spool nor aggregator, by cause. */
   lost: z.record(z.string().max(64), count).optional(),
-  /** The sensor's run before this one: its last spooled interval, and whether it ended by itself. */
-  previous: z.object({ run: runId, sequence: count.nullable(), ended: z.enum(["stop", "crash"]) }).optional(),
+  /**
+   * The sensor's runs before this one, as far as no interval has told of them yet: the last interval each spooled (null:
+   * none), and whether it ended by itself. A crash loses what was open then.
+   */
+  previous: z
+    .array(z.object({ run: runId, sequence: count.nullable(), ended: z.enum(["stop", "crash"]) }))
+    .optional(),
   members: z.array(
     z.object({ name: z.string().max(100), size: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   ),

@@ -8,14 +8,20 @@ import type { Manifest } from "../../lib/manifest.js";
 
 const FILE = "run.json";
 
+type Previous = NonNullable<Manifest["previous"]>;
+
+/** Runs that ended before they had spooled an interval, and so could not tell of those before them. */
+const UNTOLD_MAX = 100;
+
 interface State {
   run: string;
   sequence: number | null;
   isClean: boolean;
+  previous: Previous;
 }
 
 export class RunState {
-  readonly previous: Manifest["previous"];
+  readonly previous: Previous;
   readonly #path: string;
   readonly #state: State;
 
@@ -23,7 +29,7 @@ export class RunState {
   constructor(folder: string, run: string) {
     this.#path = join(folder, FILE);
     this.previous = readPrevious(this.#path);
-    this.#state = { run, sequence: null, isClean: false };
+    this.#state = { run, sequence: null, isClean: false, previous: this.previous };
     this.#write();
   }
 
@@ -49,16 +55,14 @@ export class RunState {
   }
 }
 
-function readPrevious(path: string): Manifest["previous"] {
+function readPrevious(path: string): Previous {
   try {
-    const { run, sequence, isClean } = JSON.parse(readFileSync(path, "utf8")) as State;
-    if (!/^[0-9a-f]{16}$/.test(run)) return undefined;
-    return {
-      run,
-      sequence: Number.isSafeInteger(sequence) ? sequence : null,
-      ended: isClean ? "stop" : "crash",
-    };
+    const { run, sequence, isClean, previous } = JSON.parse(readFileSync(path, "utf8")) as State;
+    if (!/^[0-9a-f]{16}$/.test(run)) return [];
+    const last = Number.isSafeInteger(sequence) ? sequence : null;
+    const untold = last === null && Array.isArray(previous) ? previous.slice(-UNTOLD_MAX) : [];
+    return [...untold, { run, sequence: last, ended: isClean ? "stop" : "crash" }];
   } catch {
-    return undefined;
+    return [];
   }
 }

@@ -158,9 +158,10 @@ export class Sensor {
   #beginRun(): void {
     if (this.spool === undefined) return;
     this.#state = new RunState(this.config.spool.path, this.run);
-    const { previous } = this.#state;
-    if (previous?.ended !== "crash") return;
-    this.lost.count("crash", `run ${previous.run} did not stop by itself; what it had open is gone`);
+    for (const { run, ended } of this.#state.previous) {
+      if (ended === "crash")
+        this.lost.count("crash", `run ${run} did not stop by itself; what it had open is gone`);
+    }
   }
 
   #startClock(): void {
@@ -196,7 +197,7 @@ export class Sensor {
         drops: share,
         sampling: 1,
         lost: { ...this.lost.byCause },
-        ...(this.#state?.previous === undefined ? {} : { previous: this.#state.previous }),
+        ...(this.#state === undefined ? {} : { previous: this.#state.previous }),
       },
     });
   }
