@@ -228,11 +228,11 @@ export interface HeapConfig {
 
 /**
  * Bytes of heap that init() demands, exactly. An interval with at most `linkBudget` links is never sealed early; to
- * learn that it has more, the sandbox holds up to one log more. Most of it stays untouched (and thus costs nothing)
- * until the traffic needs it.
+ * learn that it has more without a pause, the sandbox holds up to two logs more. Most of it stays untouched (and thus
+ * costs nothing) until the traffic needs it.
  */
 export function heapBytes({ logEntries, linkBudget, addressBudget }: HeapConfig): number {
-  const links = linkBudget + logEntries + HEAP.stage_packets;
+  const links = linkBudget + 2 * logEntries + HEAP.stage_packets;
   const addresses = addressBudget + 2 * HEAP.stage_packets;
   const area = (...sizes: number[]): number =>
     sizes.reduce((sum, size) => sum + Math.ceil(size / 64) * 64, 0);

@@ -67,7 +67,7 @@ u64 store_layout(struct store *store) {
   store->log_entries = n;
   store->link_budget = control->link_budget;
   store->address_budget = control->address_budget;
-  store->link_capacity = control->link_budget + n + SW_STAGE_PACKETS;
+  store->link_capacity = control->link_budget + 2 * n + SW_STAGE_PACKETS;
   store->address_capacity = control->address_budget + 2 * SW_STAGE_PACKETS;
   for (int i = 0; i < 2; i++) {
     struct interval *interval = &store->intervals[i];

@@ -75,24 +75,33 @@ static void compact(struct log *log, struct links *links) {
   links_merge(links, 0xffffffff, 1);
 }
 
-/* Merges runs in proportion to the packets taken since the last call: no pause grows with the interval. Four links
- * a packet pay for every level that runs of one log reach before the budget; when half of it is held, all runs are
- * merged, so that little is left to do when it is spent. */
+/* Merges the runs of a family in proportion to the packets taken, so that no pause grows with the interval. Four links
+ * a packet pay for every level of merging. From half of the budget on all runs are merged; beyond the budget at a rate
+ * that is through before the two logs' worth of links above it are used up. */
+static u32 merge_share(struct links *links, u32 bound, u64 packets) {
+  const struct store *store = &sw_store;
+  u64 rate = MERGE_LINKS_PER_PACKET;
+  if (bound > store->link_budget) rate += 2 * (u64)(store->link_capacity / store->log_entries);
+  u64 owed = packets * rate;
+  return links_merge(links, owed > 0xffffffff ? 0xffffffff : (u32)owed, bound > store->link_budget / 2);
+}
+
 static void pay_merges(void) {
-  u64 packets = packets_now();
-  if (packets - paid_packets < MERGE_EVERY) return;
-  u64 owed = (packets - paid_packets) * MERGE_LINKS_PER_PACKET;
-  u32 links_max = owed > 0xffffffff ? 0xffffffff : (u32)owed, half = sw_store.link_budget / 2;
+  u64 packets = packets_now() - paid_packets;
+  if (packets < MERGE_EVERY) return;
   struct interval *open = open_interval();
-  u32 done = links_merge(&open->links4, links_max, open->links4.held > half);
-  links_merge(&open->links6, links_max - done, open->links6.held > half);
-  paid_packets = packets;
+  merge_share(&open->links4, bound4(), packets);
+  merge_share(&open->links6, bound6(), packets);
+  paid_packets += packets;
 }
 
 static u32 refuse(u32 cause) {
   sw_control()->seal_needed = cause;
   return 0;
 }
+
+/* Whether a family is known to hold more links than the budget: one run holds no link twice. */
+static int is_spent(const struct links *links) { return !links_is_split(links) && links->held > sw_store.link_budget; }
 
 /* Frames that the memory of the open interval has room for; 0 when a budget is spent. Frees room first if it runs
  * short: duplicates that are only in different runs must not end an interval. */
@@ -101,15 +110,12 @@ static u32 room_in_memory(void) {
   struct interval *open = open_interval();
   if (store->stage_n > SW_STAGE_PACKETS / 2) interval_flush();
   if (sw_log4.n == store->log_entries) fold4();
-  if (bound4() >= store->link_capacity) {
-    compact(&sw_log4, &open->links4);
-    if (bound4() > store->link_budget) return refuse(SW_SEAL_BUDGET);
-  }
+  if (bound4() >= store->link_capacity) compact(&sw_log4, &open->links4);
   if (bound6() + SW_STAGE_PACKETS >= store->link_capacity) {
     interval_flush();
     compact(&open->log6, &open->links6);
-    if (bound6() > store->link_budget) return refuse(SW_SEAL_BUDGET);
   }
+  if (is_spent(&open->links4) || is_spent(&open->links6)) return refuse(SW_SEAL_BUDGET);
   if (open->dictionary.n + 2 * SW_STAGE_PACKETS > store->address_capacity) return refuse(SW_SEAL_BUDGET);
   u32 room = min32(store->log_entries - sw_log4.n, store->link_capacity - bound4());
   return min32(room, SW_STAGE_PACKETS - store->stage_n);

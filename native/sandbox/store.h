@@ -28,7 +28,7 @@ struct slot_arrays {
 
 struct store {
   u32 log_entries, link_budget, address_budget;
-  u32 link_capacity;    /* link_budget + log_entries + SW_STAGE_PACKETS */
+  u32 link_capacity;    /* link_budget + 2 * log_entries + SW_STAGE_PACKETS */
   u32 address_capacity; /* address_budget + 2 * SW_STAGE_PACKETS */
   struct interval intervals[2];
   u32 open;             /* index of the open interval */
