@@ -22,6 +22,7 @@ export interface RigOptions extends VethOptions {
   /** Nobody listens there by default, so that every interval stays in the spool. */
   aggregator?: string;
   spoolBytes?: string;
+  sensor?: string;
 }
 
 export class Rig {
@@ -51,7 +52,7 @@ export class Rig {
   configure(options: RigOptions = this.#options): void {
     writeFileSync(
       join(this.folder, "sensor.toml"),
-      `sensor = "rig"\ninterface = "rx0"\n${options.top ?? ""}
+      `sensor = "${options.sensor ?? "rig"}"\ninterface = "rx0"\n${options.top ?? ""}
 [control]\nsocket = "${this.socket}"\n[spool]\npath = "${this.spool}"\nmax_bytes = "${options.spoolBytes ?? "1GiB"}"\n[metrics]\nport = 0
 [aggregator]\nretry_max = "1s"\nurl = "${options.aggregator ?? "http://127.0.0.1:9"}"\n${options.tables ?? ""}\n`,
     );
