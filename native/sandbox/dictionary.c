@@ -64,54 +64,82 @@ static u32 slot_of(const struct dictionary *dictionary, u64 hash) {
   return (u32)(mixed >> (64 - dictionary->table_bits));
 }
 
-static u32 insert(struct dictionary *dictionary, u32 slot, u64 hash, u64 word0, u64 word1, u32 canonical) {
+static void insert(struct dictionary *dictionary, u32 slot, u64 hash, u64 word0, u64 word1, u32 canonical) {
   u32 id = dictionary->n++;
   dictionary->addresses[2 * id] = word0;
   dictionary->addresses[2 * id + 1] = word1;
   dictionary->hashes[id] = hash;
   dictionary->canonical[id] = canonical == NO_ENTRY ? id : canonical - 1;
   dictionary->table[slot] = id + 1;
-  return dictionary->canonical[id];
 }
 
-static u32 id_of(struct dictionary *dictionary, u64 hash, u64 word0, u64 word1) {
+/* The entry of an address, made if there is none. */
+static u32 entry_of(struct dictionary *dictionary, u64 hash, u64 word0, u64 word1) {
   u32 mask = ((u32)1 << dictionary->table_bits) - 1, first = NO_ENTRY;
   for (u32 slot = slot_of(dictionary, hash);; slot = (slot + 1) & mask) {
     u32 entry = dictionary->table[slot];
     if (entry == NO_ENTRY) {
       sw_collisions += first != NO_ENTRY;
-      return insert(dictionary, slot, hash, word0, word1, first);
+      insert(dictionary, slot, hash, word0, word1, first);
+      return dictionary->n - 1;
     }
     u32 id = entry - 1;
     if (dictionary->hashes[id] != hash) continue;
-    if (dictionary->addresses[2 * id] == word0 && dictionary->addresses[2 * id + 1] == word1)
-      return dictionary->canonical[id];
+    if (dictionary->addresses[2 * id] == word0 && dictionary->addresses[2 * id + 1] == word1) return id;
     first = dictionary->canonical[id] + 1;
   }
 }
 
-void dictionary_ids(struct dictionary *dictionary, const u64 *pairs, u64 *ids, u32 n) {
-  enum { BATCH = 32 };
-  u64 hashes[2 * BATCH];
-  for (u32 start = 0; start < n; start += BATCH) {
-    u32 batch = min32(n - start, BATCH);
-    /* All hashes first, and a look at each slot, so that the cache misses of a batch overlap. */
-    u32 touched = 0;
-    for (u32 i = 0; i < batch; i++) {
-      const u64 *pair = pairs + 4 * (start + i);
-      lanes hash = siphash((lanes){pair[0], pair[2]}, (lanes){pair[1], pair[3]});
-      hashes[2 * i] = hash[0] & keys.mask;
-      hashes[2 * i + 1] = hash[1] & keys.mask;
-      touched ^= dictionary->table[slot_of(dictionary, hashes[2 * i])];
-      touched ^= dictionary->table[slot_of(dictionary, hashes[2 * i + 1])];
+/*
+ * Entries lately seen, by a cheap keyed mix of the address: most packets need no SipHash. What is found is compared
+ * with the whole address, so entries left by other intervals, or aimed at one place by somebody, cost time at most.
+ */
+enum { RECENT_BITS = 13 };
+static u32 recent[1 << RECENT_BITS];
+
+static u32 recent_of(u64 word0, u64 word1) {
+  u64 mixed = (word0 ^ keys.table_xor) * keys.table_odd1 ^ (word1 ^ keys.table_odd2) * keys.table_odd2;
+  return (u32)((mixed ^ mixed >> 32) * keys.table_odd1 >> (64 - RECENT_BITS));
+}
+
+static int is_entry(const struct dictionary *dictionary, u32 id, u64 word0, u64 word1) {
+  return id < dictionary->n && dictionary->addresses[2 * id] == word0 && dictionary->addresses[2 * id + 1] == word1;
+}
+
+/* Entries of the n <= BATCH addresses (16 bytes each) that were not among the recent ones; `which` are their numbers.
+ * All hashes first, and a look at each slot, so that the cache misses of a batch overlap. */
+enum { BATCH = 64 };
+static void look_up(struct dictionary *dictionary, const u64 *addresses, const u32 *which, u32 n, u32 *ids) {
+  u64 hashes[BATCH + 1];
+  u32 touched = 0;
+  for (u32 i = 0; i < n; i += 2) {
+    const u64 *a = addresses + 2 * which[i], *b = i + 1 < n ? addresses + 2 * which[i + 1] : a;
+    lanes hash = siphash((lanes){a[0], b[0]}, (lanes){a[1], b[1]});
+    hashes[i] = hash[0] & keys.mask;
+    hashes[i + 1] = hash[1] & keys.mask;
+    touched ^= dictionary->table[slot_of(dictionary, hashes[i])] ^ dictionary->table[slot_of(dictionary, hashes[i + 1])];
+  }
+  __asm__ volatile("" ::"r"(touched));
+  for (u32 i = 0; i < n; i++) {
+    const u64 *address = addresses + 2 * which[i];
+    u32 id = entry_of(dictionary, hashes[i], address[0], address[1]);
+    recent[recent_of(address[0], address[1])] = id;
+    ids[which[i]] = dictionary->canonical[id];
+  }
+}
+
+void dictionary_ids(struct dictionary *dictionary, const u64 *pairs, u64 *links, u32 n) {
+  for (u32 start = 0; start < n; start += BATCH / 2) {
+    const u64 *addresses = pairs + 4 * start;
+    u32 count = 2 * min32(n - start, BATCH / 2), ids[BATCH], missed[BATCH], missed_n = 0;
+    for (u32 i = 0; i < count; i++) {
+      u64 word0 = addresses[2 * i], word1 = addresses[2 * i + 1];
+      u32 id = recent[recent_of(word0, word1)];
+      if (is_entry(dictionary, id, word0, word1)) ids[i] = dictionary->canonical[id];
+      else missed[missed_n++] = i;
     }
-    __asm__ volatile("" ::"r"(touched));
-    for (u32 i = 0; i < batch; i++) {
-      const u64 *pair = pairs + 4 * (start + i);
-      u64 source = id_of(dictionary, hashes[2 * i], pair[0], pair[1]);
-      u64 destination = id_of(dictionary, hashes[2 * i + 1], pair[2], pair[3]);
-      ids[start + i] = source << 32 | destination;
-    }
+    look_up(dictionary, addresses, missed, missed_n, ids);
+    for (u32 i = 0; i < count; i += 2) links[start + i / 2] = (u64)ids[i] << 32 | ids[i + 1];
   }
 }
 

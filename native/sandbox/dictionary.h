@@ -31,7 +31,7 @@ void dictionary_mask(u64 mask);
 
 /* Ids of n pairs of addresses (32 bytes each: source, destination), as source id << 32 | destination id. The caller
  * sees to it that 2 * n entries have room. */
-void dictionary_ids(struct dictionary *dictionary, const u64 *pairs, u64 *ids, u32 n);
+void dictionary_ids(struct dictionary *dictionary, const u64 *pairs, u64 *links, u32 n);
 
 /* Empties the table slots of entries first .. first + n (all of them must be cleared before reuse). */
 void dictionary_clear(struct dictionary *dictionary, u32 first, u32 n);
