@@ -61,10 +61,11 @@ INLINE u32 fold(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Op du
     previous = key;
     previous_row = row;
   }
-  P->Ap[nvec] = last + 1;
-  pattern_trim(P, nvec, last + 1);
-  heap_shrink(A->Ax, ((size_t)last + 2) * width(a64));
-  return last + 1;
+  u32 count = last + 1;
+  P->Ap[nvec] = count;
+  pattern_trim(P, nvec, count);
+  heap_shrink(A->Ax, ((size_t)count + 1) * width(a64));
+  return count;
 }
 
 INLINE u32 fold_op(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Packing pack, u32 wide, u32 a64, Op dup) {

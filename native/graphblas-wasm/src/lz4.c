@@ -39,7 +39,7 @@ int lz4_unpack(void *to, size_t bytes, const void *from, size_t packed) {
     memcpy(out, in.at, literals);
     out += literals;
     in.at += literals;
-    if (in.at == in.end) return out == end && !match; /* the last sequence is literals only */
+    if (in.at == in.end) return out == end; /* the last sequence is literals only */
     if (in.end - in.at < 2) return 0;
     size_t offset = in.at[0] | (size_t)in.at[1] << 8;
     in.at += 2;
