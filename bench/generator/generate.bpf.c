@@ -37,7 +37,7 @@ struct {
 	__type(value, struct alias);
 } alias_map SEC(".maps");
 
-/* True when a frame is due; while behind, frames leave at most at 4/3 of the rate, never as one burst. */
+/* True when a frame is due; while behind, frames leave at no more than twice the rate, never as one burst. */
 static __always_inline int is_due(struct generate_state *state)
 {
 	__u64 now = bpf_ktime_get_ns();

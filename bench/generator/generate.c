@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,7 +101,7 @@ static struct generate_config worker_config(const struct options *options, __u32
 		.sequence = options->sequence,
 		.count = options->count ? share : ~0ull,
 		.interval = (__u64)(interval + 0.5),
-		.gap_min = (__u64)(interval * 3 / 4),
+		.gap_min = (__u64)(interval / 2),
 		.ifindex = ifindex,
 		.batch = options->batch,
 		.first = index,
@@ -148,6 +149,7 @@ static void *run_worker(void *argument)
 	CPU_SET(worker->cpu, &cpus);
 	if ((errno = pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus)))
 		worker->error = errno;
+	setpriority(PRIO_PROCESS, gettid(), worker->options->nice);
 	while (!worker->error && !worker->state->stop && !worker->state->done) {
 		LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = size, .ctx_in = &context,
 			    .ctx_size_in = sizeof(context), .repeat = REPEAT_MAX,

@@ -24,6 +24,8 @@ export interface GeneratorOptions {
   cpus?: readonly number[];
   /** Frames between two flushes (default 64, at most 256). */
   batch?: number;
+  /** Scheduling priority of the sending threads, -20..19 (default 0). */
+  nice?: number;
   /** Writes the matrix of what was sent to `${truth}.v4.csv` and `${truth}.v6.csv`. */
   truth?: string;
 }

@@ -23,6 +23,7 @@ static const char usage[] =
 	"  --size BYTES[-BYTES]   frame length without FCS (default 60)\n"
 	"  --seed N               of the frame sequence (default 1)\n"
 	"  --cpus LIST            one sending thread per CPU, e.g. 0 or 0,1 (default 0)\n"
+	"  --nice N               scheduling priority of the sending threads, -20..19 (default 0)\n"
 	"  --batch N              frames between two flushes (default 64)\n"
 	"  --truth BASE           writes BASE.v4.csv and BASE.v6.csv: src,dst,packets,bytes\n";
 
@@ -112,7 +113,8 @@ void parse_options(int argc, char **argv, struct options *options)
 		{ "rate", 1, 0, 'r' },	       { "links", 1, 0, 'l' },	 { "exponent", 1, 0, 'e' },
 		{ "distribution", 1, 0, 'd' }, { "ipv6", 1, 0, '6' },	 { "size", 1, 0, 's' },
 		{ "seed", 1, 0, 'x' },	       { "cpus", 1, 0, 'c' },	 { "batch", 1, 0, 'b' },
-		{ "truth", 1, 0, 'T' },	       { "help", 0, 0, 'h' },	 { 0 },
+		{ "truth", 1, 0, 'T' },	       { "nice", 1, 0, 'N' },
+		{ "help", 0, 0, 'h' },	 { 0 },
 	};
 	struct sequence *sequence = &options->sequence;
 	char default_cpus[] = "0", default_size[] = "60";
@@ -137,6 +139,7 @@ void parse_options(int argc, char **argv, struct options *options)
 		case 'x': sequence->seed = integer_in(optarg, 0, ~0ull, "--seed is a number"); break;
 		case 'c': parse_cpus(optarg, options); break;
 		case 'b': options->batch = integer_in(optarg, 1, 256, "--batch is 1..256"); break;
+		case 'N': options->nice = (int)number_in(optarg, -20, 19, "--nice is -20..19"); break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: exit(2);
 		}

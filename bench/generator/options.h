@@ -17,6 +17,7 @@ struct options {
 	__u64 count; /* 0: until `seconds` */
 	__u32 batch;
 	__u32 workers;
+	int nice; /* scheduling priority: a sender that is outside the machine would not wait for it either */
 	int cpus[WORKERS_MAX];
 };
 

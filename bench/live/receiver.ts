@@ -39,6 +39,19 @@ export interface Figures {
   cpuNs: Record<string, number>;
 }
 
+/** A sender that was held up by less than this counts as having kept its rate. */
+const RATE_KEPT = 0.98;
+
+/** The trial in which the sender kept its rate best: on a busy machine it is held up now and then. */
+export async function steadyTrial(receiver: Receiver, traffic: GeneratorOptions, tries = 3): Promise<Trial> {
+  let best = await receiver.trial(traffic);
+  for (let i = 1; i < tries && best.sent.rate < RATE_KEPT * (traffic.rate ?? 0); i++) {
+    const trial = await receiver.trial(traffic);
+    if (trial.sent.rate > best.sent.rate) best = trial;
+  }
+  return best;
+}
+
 /** Runs one trial in a network of its own: sender and receiver namespaces, one veth pair. */
 export async function runTrial(
   traffic: GeneratorOptions,

@@ -2,14 +2,14 @@ import { liveSkipReason } from "../../test/live/tools/netns.js";
 import type { GeneratorOptions } from "../generator/generator.js";
 import { floor, touchingFloor } from "../live/floor.js";
 import { pmacctd, tcpdump } from "../live/peers.js";
-import type { Receiver, Trial } from "../live/receiver.js";
+import { type Receiver, steadyTrial, type Trial } from "../live/receiver.js";
 import { highestRate } from "../live/search.js";
 import { sensor } from "../live/sensor.js";
 import type { BenchOptions, Row, RowGroup } from "../report.js";
 
 const RECEIVERS: readonly Receiver[] = [sensor, floor, touchingFloor, tcpdump, pmacctd];
 /** 2^18 links, few of them heavy: what a mirror port sees. */
-const TRAFFIC: GeneratorOptions = { distribution: "zipf", links: 1 << 18, cpus: [0] };
+const TRAFFIC: GeneratorOptions = { distribution: "zipf", links: 1 << 18, cpus: [0], nice: -10 };
 const RATES = [1e6, 2e6];
 
 /** Live capture on a veth pair: the sensor, the floor in C, tcpdump and pmacctd, each under the same traffic. */
@@ -65,7 +65,7 @@ async function atRates({ seconds, smoke }: BenchOptions, say: (text: string) => 
         continue;
       }
       say(`${rate / 1e6} Mpps: ${receiver.name}`);
-      rows.push(...cpuRows(what, receiver, await receiver.trial({ ...TRAFFIC, seconds, rate })));
+      rows.push(...cpuRows(what, receiver, await steadyTrial(receiver, { ...TRAFFIC, seconds, rate })));
     }
   }
   return rows;

@@ -17,6 +17,9 @@ interface Timings {
   deserialize_ms: number;
 }
 
+/** Runs of each side, in turns, so that both meet the same neighbours. */
+const TURNS = 3;
+
 const OPERATIONS: readonly [keyof Timings, string][] = [
   ["build_ms", "build from tuples"],
   ["add_ms", "eWiseAdd of two"],
@@ -32,13 +35,23 @@ export const graphblasGroup: RowGroup = {
     const rows: Row[] = [];
     for (const bits of smoke ? [10] : [17, 20]) {
       say(`2^${bits} tuples`);
-      const [ours, native] = [timeOurs(bits, smoke), timeNative(bits)];
+      let [ours, native] = [timeOurs(bits, smoke), timeNative(bits)];
+      for (let turn = smoke ? TURNS : 1; turn < TURNS; turn++) {
+        ours = fastest(ours, timeOurs(bits, smoke));
+        native = native && fastest(native, timeNative(bits)!);
+      }
       for (const [operation, what] of OPERATIONS)
         rows.push(...compare(`${what}, 2^${bits} tuples`, ours[operation], native?.[operation]));
     }
     return rows;
   },
 };
+
+function fastest(a: Timings, b: Timings): Timings {
+  const result = { ...a };
+  for (const [operation] of OPERATIONS) result[operation] = Math.min(a[operation], b[operation]);
+  return result;
+}
 
 function compare(what: string, ours: number, native: number | undefined): Row[] {
   const row = { group: "graphblas", what, unit: "ms" };

@@ -39,7 +39,12 @@ async function watch(
   const session = await SensorSession.start(receiver);
   try {
     const before = await session.status();
-    const tool = await startGenerator(sender, SENDER_INTERFACE, { seconds, rate: RATE, links: LINKS });
+    const tool = await startGenerator(sender, SENDER_INTERFACE, {
+      seconds,
+      rate: RATE,
+      links: LINKS,
+      nice: -10,
+    });
     const samples: SensorStatus[] = [];
     for (let second = 0; second < seconds; second++) {
       await sleep(1000);
