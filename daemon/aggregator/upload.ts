@@ -272,6 +272,8 @@ function checkIdentity(identity: UploadIdentity, manifest: Manifest): void {
   const mismatch = (what: string) => new Refusal(what, { status: 400, cause: "mismatch", code: "MISMATCH" });
   if (differs !== undefined) throw mismatch(`the ${differs} in the path is not that in the manifest`);
   if (!SEALED_MODES.has(manifest.mode)) throw mismatch(`a ${manifest.mode} is not a sealed interval`);
+  if (manifest.byte_order !== "big")
+    throw mismatch("its indices are little-endian, sums here are big-endian");
   if (manifest.intervals !== 1) throw mismatch("it does not hold exactly one interval");
   if (manifest.start >= START_NS_MAX || manifest.end < manifest.start) {
     throw mismatch("its interval ends before it starts, or lies beyond the year 2262");

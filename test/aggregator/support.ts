@@ -1,64 +1,29 @@
-/** What the aggregator's tests share: small archives, a server on loopback with its own store, requests. */
-import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+/** What the aggregator's tests share: a server on loopback with its own store, and cleaning up after it. */
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after } from "node:test";
+import { afterEach } from "node:test";
 import { pino } from "pino";
 import { type AggregatorConfig, aggregatorConfigSchema } from "../../daemon/aggregator/config.js";
 import { type Aggregator, startAggregator } from "../../daemon/aggregator/run.js";
-import { encodeArchive } from "../../lib/archive.js";
-import { type ManifestHead, manifestSchema } from "../../lib/manifest.js";
-import type { TarMember } from "../../lib/tar.js";
 
-export const RUN = "00000000000000aa";
-/** 2026-01-31T12:00:00Z, on the minute, the hour but not the day. */
-export const NOON = 1_769_860_800_000_000_000n;
-export const SECOND = 1_000_000_000n;
+export * from "./client.js";
 
-/** A folder that is gone after the tests of the file. */
+/** What a test leaves behind when it ends, however it ends. */
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (let clean = cleanups.pop(); clean !== undefined; clean = cleanups.pop()) await clean();
+});
+
+/** Has something done after the test; the latest first. */
+export const afterTest = (clean: () => unknown): void => void cleanups.push(clean);
+
+/** A folder that is gone after the test. */
 export function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), "sparsewire-aggregator-"));
-  after(() => rmSync(path, { recursive: true, force: true }));
+  afterTest(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
-
-/** A manifest head with one second of nothing; override what matters. */
-export function head(overrides: Partial<ManifestHead> = {}): ManifestHead {
-  const start = overrides.start ?? NOON;
-  const whole = manifestSchema.parse({
-    format: "sparsewire-interval/1",
-    software: "sparsewire test",
-    sensor: "edge-1",
-    run: RUN,
-    sequence: 0,
-    interface: "eth9",
-    mode: "mirror",
-    effective: { attach: "native", bind: "copy", queues: 1 },
-    start,
-    end: start + SECOND,
-    sealed_by: "clock",
-    frames: 0,
-    packets: 0,
-    bytes: 0,
-    reasons: {},
-    drops: {},
-    late: 0,
-    sampling: 1,
-    anonymization: { scheme: "none", key_id: null },
-    byte_order: "big",
-    ipv6: null,
-    intervals: 1,
-    members: [],
-    ...overrides,
-  });
-  const { members: _members, format: _format, ...rest } = whole;
-  return rest;
-}
-
-/** An archive with opaque members. */
-export const archive = (overrides: Partial<ManifestHead> = {}, members: TarMember[] = []): Uint8Array =>
-  encodeArchive(head(overrides), members);
 
 /** A parsed configuration on a free port, with a store of its own. */
 export function config(overrides: Record<string, unknown> = {}): AggregatorConfig {
@@ -91,42 +56,3 @@ export async function start(settings: AggregatorConfig): Promise<Server> {
     lines,
   });
 }
-
-export const contentDigest = (bytes: Uint8Array): string =>
-  `sha-256=:${createHash("sha256").update(bytes).digest("base64")}:`;
-
-/** Uploads an archive as a sensor does. */
-export function put(
-  url: string,
-  bytes: Uint8Array,
-  identity: { sensor?: string; run?: string; sequence?: number } = {},
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  const { sensor = "edge-1", run = RUN, sequence = 0 } = identity;
-  return fetch(`${url}/api/v1/intervals/${sensor}/${run}/${sequence}`, {
-    method: "PUT",
-    body: bytes as Uint8Array<ArrayBuffer>,
-    headers: { "content-type": "application/x-tar", "content-digest": contentDigest(bytes), ...headers },
-  });
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: an answer is looked into by assertions, which fail on a wrong shape
-export async function get(url: string, path: string): Promise<{ status: number; body: any }> {
-  const answer = await fetch(url + path);
-  return { status: answer.status, body: await answer.json() };
-}
-
-/** The value of one series of /metrics, such as `refused_total{cause="digest"}`. */
-export async function metric(url: string, series: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const line = text.split("\n").find((one) => one.startsWith(`sparsewire_aggregator_${series} `));
-  return Number(line?.split(" ").at(-1) ?? Number.NaN);
-}
-
-/** Paths of all files below a folder. */
-export const filesBelow = (path: string): string[] =>
-  readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-
-export const randomRun = (): string => randomBytes(8).toString("hex");

@@ -3,7 +3,7 @@ import { type GraphBLAS, loadSync } from "graphblas-wasm";
 import { ipv4Text } from "../../lib/address.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { DIMENSION4, encodeTraffic, makeTraffic } from "../../lib/traffic.js";
-import { head } from "./support.js";
+import { head } from "./client.js";
 
 /** "src,dst" (as text) -> packets and bytes */
 export type Links = Map<string, { packets: number; bytes: number }>;
