@@ -127,6 +127,7 @@ SW_EXPORT(init) int32_t init(void) {
   __builtin_memset(sw_counts, 0, sizeof sw_counts);
   sw_bytes4 = sw_collisions = sw_merges = 0;
   control->seal_needed = SW_SEAL_NONE;
+  __builtin_memset(control->batch_histogram, 0, sizeof control->batch_histogram);
   interval_reset();
   sw_publish();
   return 0;

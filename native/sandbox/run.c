@@ -66,8 +66,8 @@ SW_INLINE u64 opaque(u64 mask) {
   return mask;
 }
 
-/* Folds the first n keys into `block` from position `at`; they must fit. The link at `at - 1` is closed. Returns the
- * position after the last link. Branch-free: whether a key repeats is as good as random on real traffic. */
+/* Folds n > 0 sorted keys into `block` from `position` on; they must fit, and the link before belongs to another key.
+ * Returns the position after the last link. Branch-free: whether a key repeats is as good as random on real traffic. */
 static u32 fold_stretch(struct block *block, u32 position, const u64 *keys, const u32 *lengths, u32 n) {
   u64 current = keys[0], bytes = 0;
   u32 packets = 0;
