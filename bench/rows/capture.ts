@@ -34,7 +34,7 @@ function unavailable(what: string, subject: string, note: string): Row {
 async function highestRates({ seconds, smoke }: BenchOptions, say: (text: string) => void): Promise<Row[]> {
   const what = "highest rate without loss (sender on one core)";
   const rows: Row[] = [];
-  for (const receiver of RECEIVERS) {
+  for (const receiver of smoke ? [floor] : RECEIVERS) {
     if (receiver.missing !== undefined) {
       rows.push(unavailable(what, receiver.name, receiver.missing));
       continue;
