@@ -57,7 +57,7 @@ export const COUNTERS = [
   "packet_bytes", // their wire bytes
   "late", // file mode: older than the current window
   "multi_buffer", // frames that came in several descriptors
-  "bad_descriptors", // descriptors outside the UMEM: never read, counted, given back
+  "bad_descriptors", // descriptors that leave the UMEM: never read; their frame is not counted as a frame
   "v6_collisions", // second address with the same 60-bit hash within an interval
   "breaths",
   "empty_breaths",
@@ -156,7 +156,7 @@ export const CONTROL_STRUCT: StructSpec = {
     ["seal_needed", "u32"], // a SEAL_CAUSES index: breathe() takes nothing more until seal_begin()
     ["file_status", "u32"], // FILE_STATUS
     ["file_damage", "u32"], // FILE_DAMAGE index when damaged
-    ["active_slot", "u32"],
+    ["active_slot", "u32"], // the slot of the last seal_begin()
     ["file_offset", "u64"], // bytes of the (decompressed) file consumed
     ["file_records", "u64"],
     ["interval_packets", "u64"], // packets in the open interval

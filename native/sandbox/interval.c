@@ -68,22 +68,15 @@ static u64 interval_packets(void) { return packets_now() - base.counts[SW_COUNTE
 static u32 bound4(void) { return open_interval()->links4.held + sw_log4.n; }
 static u32 bound6(void) { return open_interval()->links6.held + open_interval()->log6.n + sw_store.stage_n; }
 
-/* Folds and merges all there is of a family, to learn how many links it really holds. */
-static void compact(struct log *log, struct links *links) {
-  if (log == &sw_log4) fold4();
-  else interval_fold(log, links);
-  links_merge(links, 0xffffffff, 1);
-}
-
 /* Merges the runs of a family in proportion to the packets taken, so that no pause grows with the interval. Four links
  * a packet pay for every level of merging. From half of the budget on all runs are merged; beyond the budget at a rate
  * that is through before the two logs' worth of links above it are used up. */
-static u32 merge_share(struct links *links, u32 bound, u64 packets) {
+static void merge_share(struct links *links, u32 bound, u64 packets) {
   const struct store *store = &sw_store;
   u64 rate = MERGE_LINKS_PER_PACKET;
   if (bound > store->link_budget) rate += 2 * (u64)(store->link_capacity / store->log_entries);
   u64 owed = packets * rate;
-  return links_merge(links, owed > 0xffffffff ? 0xffffffff : (u32)owed, bound > store->link_budget / 2);
+  links_merge(links, owed > 0xffffffff ? 0xffffffff : (u32)owed, bound > store->link_budget / 2);
 }
 
 static void pay_merges(void) {
@@ -110,10 +103,14 @@ static u32 room_in_memory(void) {
   struct interval *open = open_interval();
   if (store->stage_n > SW_STAGE_PACKETS / 2) interval_flush();
   if (sw_log4.n == store->log_entries) fold4();
-  if (bound4() >= store->link_capacity) compact(&sw_log4, &open->links4);
+  if (bound4() >= store->link_capacity) {
+    fold4();
+    links_merge(&open->links4, 0xffffffff, 1);
+  }
   if (bound6() + SW_STAGE_PACKETS >= store->link_capacity) {
     interval_flush();
-    compact(&open->log6, &open->links6);
+    fold6();
+    links_merge(&open->links6, 0xffffffff, 1);
   }
   if (is_spent(&open->links4) || is_spent(&open->links6)) return refuse(SW_SEAL_BUDGET);
   if (open->dictionary.n + 2 * SW_STAGE_PACKETS > store->address_capacity) return refuse(SW_SEAL_BUDGET);

@@ -47,6 +47,10 @@ static struct {
 
 static u64 epoch;
 
+/* Entries sorted at a time at least, however short the slices are: short runs would have to be merged too often. */
+enum { CHUNK_MIN = 4096 };
+static u32 chunk_most(u32 most) { return min32(most < CHUNK_MIN ? CHUNK_MIN : most, sw_store.log_entries); }
+
 static struct interval *closed_interval(void) { return &sw_store.intervals[sw_store.open ^ 1]; }
 static struct slot *slot_of(u32 slot) { return &sw_control()->slots[slot]; }
 static u32 slot_state(u32 slot) { return __atomic_load_n(&slot_of(slot)->state, __ATOMIC_ACQUIRE); }
@@ -140,7 +144,7 @@ static u32 emit(struct matrix *matrix, u32 most, const struct dict_record *names
 /* A chunk of dictionary entries, sorted by hash, becomes a run (key = hash, packets = id). Returns entries seen. */
 static u32 hash_chunk(u32 most) {
   const struct dictionary *dictionary = &closed_interval()->dictionary;
-  u32 end = min32(dictionary->n, seal.done + min32(most, sw_store.log_entries)), n = 0;
+  u32 end = min32(dictionary->n, seal.done + chunk_most(most)), n = 0;
   u32 seen = end - seal.done;
   for (u32 id = seal.done; id < end; id++) {
     if (dictionary->canonical[id] != id) continue;
@@ -191,7 +195,7 @@ static struct {
  * as a run of their own. Returns links rewritten. */
 static u32 rewrite_chunk(u32 most) {
   const u32 *ranks = sw_store.ranks;
-  u32 wanted = min32(min32(most, sw_store.log_entries), seal.reader.left), n = 0, blocks = 0;
+  u32 wanted = min32(chunk_most(most), seal.reader.left), n = 0, blocks = 0;
   u32 first = seal.reader.position;
   for (u32 block = seal.reader.block; n < wanted; block = pool_next(block)) {
     const struct block *links = pool_block(block);
