@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 const LINKTYPE_ETHERNET = 1;
 const MAGIC_MICRO = 0xa1b2c3d4;
 const MAGIC_NANO = 0xa1b23c4d;
-const BLOCK = { section: 0x0a0d0d0a, interface: 1, simple: 3, enhanced: 6 } as const;
+const BLOCK = { section: 0x0a0d0d0a, interface: 1, packet: 2, simple: 3, enhanced: 6 } as const;
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 /** A capture for tests is small; anything beyond this is a mistake. */
 const CAPTURE_BYTES_MAX = 1 << 28;
@@ -103,9 +103,11 @@ function readPacketBlock(
   little: boolean,
   linkTypes: readonly number[],
 ): CapturedFrame | undefined {
-  if (type === BLOCK.enhanced && blockLength >= 32) {
+  // The obsolete packet block differs from the enhanced one only in a shorter interface number.
+  if ((type === BLOCK.enhanced || type === BLOCK.packet) && blockLength >= 32) {
+    const number = type === BLOCK.packet ? view.getUint16(at + 8, little) : view.getUint32(at + 8, little);
     const captured = view.getUint32(at + 20, little);
-    const linkType = linkTypes[view.getUint32(at + 8, little)];
+    const linkType = linkTypes[number];
     if (linkType === undefined || captured > blockLength - 32) return undefined;
     const length = view.getUint32(at + 24, little);
     return { bytes: data.subarray(at + 28, at + 28 + captured), length, linkType };
