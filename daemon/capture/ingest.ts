@@ -61,7 +61,7 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
   failed.catch(() => undefined);
   let archives = 0;
   let sinking: Promise<void> = Promise.resolve();
-  const pool = await MatrixPool.start(
+  const pool = new MatrixPool(
     {
       memories: [capture.memory],
       memoryBytesMax: options.memoryBytesMax ?? 1 << 30,

@@ -21,20 +21,25 @@ export class MatrixPool {
   #taken = 0;
   #idle: (() => void)[] = [];
 
-  private constructor(onOutcome: (outcome: JobOutcome) => void) {
-    this.#onOutcome = onOutcome;
-  }
+  readonly #data: MatrixWorkerData;
+  readonly #size: number;
+  readonly #onFailure: (error: Error) => void;
 
-  /** Starts `size` workers and waits until they are up. `onFailure`: a worker died. */
-  static async start(
+  /**
+   * A pool of up to `size` workers. The first starts at once, others when a job has to wait. `onOutcome` gets each
+   * outcome in the order of submission; `onFailure`: a worker died.
+   */
+  constructor(
     data: MatrixWorkerData,
     size: number,
     onOutcome: (outcome: JobOutcome) => void,
     onFailure: (error: Error) => void,
-  ): Promise<MatrixPool> {
-    const pool = new MatrixPool(onOutcome);
-    await Promise.all(Array.from({ length: size }, () => pool.#add(data, onFailure)));
-    return pool;
+  ) {
+    this.#data = data;
+    this.#size = size;
+    this.#onOutcome = onOutcome;
+    this.#onFailure = onFailure;
+    this.#grow();
   }
 
   /** Queues a job; its outcome arrives by the callback, in the order of submission. */
@@ -65,31 +70,23 @@ export class MatrixPool {
     await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
   }
 
-  async #add(data: MatrixWorkerData, onFailure: (error: Error) => void): Promise<void> {
+  #grow(): void {
     const worker = new Worker(new URL("./matrix-worker.js", import.meta.url), {
-      workerData: data,
+      workerData: this.#data,
       name: "matrix",
     });
     const member: Member = { worker, isBusy: true, cpuNs: 0, memoryBytes: 0 };
     this.#members.push(member);
-    await new Promise<void>((resolve, reject) => {
-      worker.once("error", reject);
-      worker.on("message", (message: MatrixResult) => {
-        member.isBusy = false;
-        if (message.type === "ready") {
-          worker.off("error", reject);
-          worker.on("error", (error) => onFailure(error instanceof Error ? error : new Error(String(error))));
-          resolve();
-        } else {
-          if (message.type === "archive") {
-            member.cpuNs = message.cpuNs;
-            member.memoryBytes = message.memoryBytes;
-          }
-          this.#outcomes.set(message.job, message);
-        }
-        this.#deliver();
-        this.#feed();
-      });
+    worker.on("error", (error) => this.#onFailure(error instanceof Error ? error : new Error(String(error))));
+    worker.on("message", (message: MatrixResult) => {
+      member.isBusy = false;
+      if (message.type === "archive") {
+        member.cpuNs = message.cpuNs;
+        member.memoryBytes = message.memoryBytes;
+      }
+      if (message.type !== "ready") this.#outcomes.set(message.job, message);
+      this.#deliver();
+      this.#feed();
     });
   }
 
@@ -101,6 +98,8 @@ export class MatrixPool {
       member.isBusy = true;
       member.worker.postMessage({ ...job, job: this.#given++ } satisfies MatrixJob);
     }
+    const starting = this.#members.filter(({ cpuNs }) => cpuNs === 0).length;
+    if (this.#queue.length > 0 && this.#members.length < this.#size && starting < 2) this.#grow();
   }
 
   #deliver(): void {

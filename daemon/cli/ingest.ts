@@ -3,7 +3,6 @@ import {
   accessSync,
   closeSync,
   constants,
-  fsyncSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -143,7 +142,7 @@ function makeFolder(path: string): void {
   }
 }
 
-/** Whole or not at all: readers of the folder never see half an archive. */
+/** Whole or not at all to readers of the folder. Not fsynced: what it was made from is still there. */
 function store(folder: string, name: string, archive: Uint8Array): void {
   const path = join(folder, name);
   const temporary = `${path}.tmp`;
@@ -151,7 +150,6 @@ function store(folder: string, name: string, archive: Uint8Array): void {
     const file = openSync(temporary, "w");
     try {
       for (let at = 0; at < archive.length; ) at += writeSync(file, archive, at);
-      fsyncSync(file);
     } finally {
       closeSync(file);
     }

@@ -50,7 +50,7 @@ export async function liveDemo(options: DemoOptions): Promise<void> {
 
 /** Two namespaces, a veth with traffic between them, and a mirror port of it that the sensor watches. */
 function buildStage(scratch: Scratch): Stage {
-  const lab = new NetworkLab("sparsewire-demo-");
+  const lab = new NetworkLab("sparsewire-demo-", false);
   try {
     const clients = lab.namespace("clients");
     const servers = lab.namespace("servers");

@@ -32,23 +32,6 @@ export interface InterfaceCounters {
   driver: Record<string, number>;
 }
 
-/** What is in the way of live tests here, or undefined when nothing is: to be given as a test's `skip`. */
-export function liveSkipReason(): string | undefined {
-  if (process.platform !== "linux") return "live tests need Linux";
-  if (process.getuid?.() !== 0) return "live tests need root (network namespaces, XDP)";
-  for (const tool of ["ip", "ethtool"]) {
-    if (spawnSync(tool, ["-V"], { stdio: "ignore" }).error !== undefined) return `live tests need ${tool}`;
-  }
-  return undefined;
-}
-
-/** Skips the test `t`, visibly and with the reason, where live tests cannot run. Returns whether they can. */
-export function requireRoot(t: { skip(message?: string): void }): boolean {
-  const reason = liveSkipReason();
-  if (reason !== undefined) t.skip(reason);
-  return reason === undefined;
-}
-
 /** One network namespace of a {@link NetworkLab}. */
 export class Namespace {
   readonly #children = new Set<ChildProcess>();
@@ -104,11 +87,14 @@ export class NetworkLab implements Disposable {
   static readonly #open = new Set<NetworkLab>();
   static #count = 0;
 
-  /** @param prefix of the namespaces' names, e.g. "sw-" */
-  constructor(prefix: string) {
+  /**
+   * @param prefix of the namespaces' names, e.g. "sw-"
+   * @param ownsSignals whether SIGINT and SIGTERM end the process; false when the caller closes the lab on them
+   */
+  constructor(prefix: string, ownsSignals = true) {
     removeStale(prefix);
     this.#prefix = `${prefix}${process.pid}-${NetworkLab.#count++}`;
-    if (NetworkLab.#open.size === 0) closeAtExit(() => NetworkLab.closeAll());
+    if (NetworkLab.#open.size === 0) closeAtExit(() => NetworkLab.closeAll(), ownsSignals);
     NetworkLab.#open.add(this);
   }
 
@@ -154,8 +140,10 @@ export class NetworkLab implements Disposable {
     );
     const ends = [[a, nameA] as const, [b, nameB] as const];
     ends.forEach(([namespace, name], i) => {
-      setUp(namespace, name, options, options.addresses?.[i]);
+      configure(namespace, name, options, options.addresses?.[i]);
     });
+    // Up comes last: a veth decides then, by its peer's offloads, whether it takes redirected frames.
+    for (const [namespace, name] of ends) run("ip", "-n", namespace.name, "link", "set", "dev", name, "up");
     for (const [namespace, name] of ends) waitForCarrier(namespace, name);
   }
 
@@ -177,14 +165,18 @@ function shapeOf(options: VethOptions): string[] {
   return ["mtu", String(options.mtu ?? 1500), "numrxqueues", queues, "numtxqueues", queues];
 }
 
-function setUp(namespace: Namespace, name: string, options: VethOptions, address: string | undefined): void {
+function configure(
+  namespace: Namespace,
+  name: string,
+  options: VethOptions,
+  address: string | undefined,
+): void {
   const quiet = address === undefined ? ["arp", "off", "multicast", "off"] : [];
-  run("ip", "-n", namespace.name, "link", "set", "dev", name, ...quiet, "addrgenmode", "none");
+  if (quiet.length > 0) run("ip", "-n", namespace.name, "link", "set", "dev", name, ...quiet);
   // Segmentation and checksum offloads would put super-packets without checksums on the wire.
   const gro = options.gro === true ? "on" : "off";
   namespace.exec("ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off", "gro", gro);
   if (address !== undefined) run("ip", "-n", namespace.name, "addr", "add", address, "dev", name);
-  run("ip", "-n", namespace.name, "link", "set", "dev", name, "up");
 }
 
 /** A veth has its carrier once both ends are up; the kernel says so a moment later. */
@@ -224,10 +216,11 @@ function removeStale(prefix: string): void {
 
 let closing = false;
 
-function closeAtExit(close: () => void): void {
+function closeAtExit(close: () => void, ownsSignals: boolean): void {
   if (closing) return;
   closing = true;
   process.once("exit", close);
+  if (!ownsSignals) return;
   for (const [signal, code] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],

@@ -95,7 +95,7 @@ export class Sensor {
       });
       this.#openedNs = wallClockNs();
       this.#beginRun();
-      this.pool = await MatrixPool.start(
+      this.pool = new MatrixPool(
         {
           memories: [...this.source.memories],
           memoryBytesMax: this.config.memory.matrix_bytes,

@@ -1,0 +1,71 @@
+/** `npm start` as a user meets it: live links within seconds, and nothing left behind. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { liveSkipReason } from "./tools/netns.js";
+
+const DEMO = fileURLToPath(new URL("../../daemon/demo/main.js", import.meta.url));
+
+const namespaces = (): string[] =>
+  existsSync("/run/netns")
+    ? readdirSync("/run/netns").filter((name) => name.startsWith("sparsewire-demo-"))
+    : [];
+const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("sparsewire-demo-"));
+const processes = (): string =>
+  spawnSync("pgrep", ["-af", "sparsewire-demo-|dist/daemon/demo/"], { encoding: "utf8" }).stdout;
+
+function assertNothingLeft(): void {
+  assert.deepEqual(namespaces(), [], "no namespace");
+  assert.deepEqual(folders(), [], "no file");
+  assert.equal(processes(), "", "no process");
+}
+
+/** Runs the demonstration until its output matches, then ends it by `signal`; its output and exit code. */
+async function run(
+  signal: NodeJS.Signals,
+  wanted: RegExp,
+): Promise<{ text: string; code: number | null; ms: number }> {
+  const began = performance.now();
+  const child = spawn(process.execPath, [DEMO], { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  let ms = 0;
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+    if (ms === 0 && wanted.test(text)) {
+      ms = performance.now() - began;
+      child.kill(signal);
+    }
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), 40_000);
+  const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
+  clearTimeout(timer);
+  return { text, code, ms };
+}
+
+describe("npm start", { skip: liveSkipReason() }, () => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    test(`shows live links of real traffic, and ${signal} leaves nothing behind`, async (t) => {
+      const { text, code, ms } = await run(signal, /acknowledged [2-9]/);
+      assert.notEqual(ms, 0, `links were shown: ${text}`);
+      t.diagnostic(`second interval on the screen after ${Math.round(ms)} ms`);
+      assert.match(text, /metrics {2}http:\/\/127\.0\.0\.1:\d+\/metrics/);
+      assert.match(text, /API {6}http:\/\/127\.0\.0\.1:\d+\/api\/v1/);
+      assert.match(text, /10\.[12]\.\d+\.\d+ +10\.[12]\.\d+\.\d+ +\d/);
+      assert.match(text, /no drops/);
+      assert.equal(code, 0);
+      assertNothingLeft();
+    });
+  }
+
+  test("without root it says so and runs the same pipeline on a generated capture", () => {
+    const args = ["--reuid", "65534", "--regid", "65534", "--clear-groups", process.execPath, DEMO];
+    const done = spawnSync("setpriv", args, { encoding: "utf8", timeout: 60_000 });
+    assert.equal(done.status, 0, done.stderr);
+    assert.match(done.stderr, /not root/);
+    assert.match(done.stdout, /n_packets\D+1,?000,?000/);
+    assertNothingLeft();
+  });
+});
