@@ -2,8 +2,7 @@
  * Opens a capture file or pipe as a source of bytes, plain, gzip or zstd: the magic number decides, not the name.
  * Several gzip members or zstd frames one after the other are one stream, as gzip -d and zstd -d take them.
  */
-import { Readable } from "node:stream";
-import { constants, createGunzip, type Gunzip } from "node:zlib";
+import { createGunzip, type Gunzip } from "node:zlib";
 import type { ByteSource } from "./byte-source.js";
 import { RawFile } from "./raw-file.js";
 import { isZstd, ZstdDamage, ZstdFrames } from "./zstd-frames.js";
@@ -117,7 +116,6 @@ abstract class CompressedSource implements ByteSource {
 
 class GzipSource extends CompressedSource {
   readonly format = "gzip";
-  private readonly input: Readable;
   private readonly gunzip: Gunzip;
   private isOver = false;
   private failure: unknown;
@@ -126,7 +124,7 @@ class GzipSource extends CompressedSource {
     super(stored);
     // A high-water mark of one byte: inflate goes on only when all it gave has been taken, so that an error (a file
     // that is cut) never throws away content which came before it.
-    const options = { chunkSize: INFLATE_BYTES, readableHighWaterMark: 1, finishFlush: constants.Z_FINISH };
+    const options = { chunkSize: INFLATE_BYTES, readableHighWaterMark: 1 };
     this.gunzip = createGunzip(options);
     this.gunzip.on("error", (error: Error) => {
       this.damage = `the gzip stream is damaged (${error.message})`;
@@ -135,12 +133,19 @@ class GzipSource extends CompressedSource {
     this.gunzip.on("end", () => {
       this.isOver = true;
     });
-    this.input = Readable.from(this.chunks(), { objectMode: false, highWaterMark: 1 });
-    this.input.on("error", (error) => {
+    this.pump().catch((error: unknown) => {
       this.failure = error;
       this.gunzip.destroy();
     });
-    this.input.pipe(this.gunzip);
+  }
+
+  /** Ends the stream only after its last chunk has been inflated: else a cut stream's last content would be lost. */
+  private async pump(): Promise<void> {
+    for await (const chunk of this.chunks()) {
+      await new Promise<void>((resolve) => this.gunzip.write(chunk, () => resolve()));
+      if (this.isOver || this.gunzip.destroyed) return;
+    }
+    this.gunzip.end();
   }
 
   protected async next(): Promise<Uint8Array | undefined> {
@@ -166,7 +171,6 @@ class GzipSource extends CompressedSource {
   }
 
   override close(): void {
-    this.input.destroy();
     this.gunzip.destroy();
     super.close();
   }
