@@ -36,6 +36,8 @@ export const HEAP = {
   block_links: 4032,
   /** Runs that can wait to be merged, per family and interval. */
   runs_max: 32,
+  /** Largest log_entries; the smallest is 2^12. */
+  log_entries_max: 1 << 22,
 } as const;
 
 /** Why an interval ended; the names go into the manifest (`sealed_by`). */

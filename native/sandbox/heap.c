@@ -3,9 +3,10 @@
  * init(): reads the configuration in the control block and lays the heap out. heapBytes() in lib/abi.ts computes the
  * same bound; a test holds the two together.
  */
+#include "hypercsr.h"
 #include "store.h"
 
-enum { HEAP_ALIGN = 64, LOG_ENTRIES_MIN = 1 << 12, LOG_ENTRIES_MAX = 1 << 22 };
+enum { HEAP_ALIGN = 64, LOG_ENTRIES_MIN = 1 << 12 };
 
 /* Results of init(), beside 0. */
 enum { INIT_BAD_VERSION = -1, INIT_BAD_SIZES = -2, INIT_HEAP_TOO_SMALL = -3, INIT_BAD_RANGE = -4 };
@@ -47,7 +48,7 @@ static struct slot_arrays reserve_slot(u64 *top, u32 links, u32 addresses) {
     *family[i][3] = reserve(top, links, sizeof(u32));
     *family[i][4] = reserve(top, links, sizeof(u64));
   }
-  slot.dict = reserve(top, addresses, 24);
+  slot.dict = reserve(top, addresses, sizeof(struct dict_record));
   return slot;
 }
 
@@ -60,7 +61,7 @@ static u32 blocks_needed(u32 links, u32 addresses, u32 log_entries) {
 u64 store_layout(struct store *store) {
   const struct control *control = sw_control();
   u32 n = control->log_entries;
-  if (!is_power_of_two(n) || n < LOG_ENTRIES_MIN || n > LOG_ENTRIES_MAX) return 0;
+  if (!is_power_of_two(n) || n < LOG_ENTRIES_MIN || n > SW_LOG_ENTRIES_MAX) return 0;
   if (control->link_budget == 0 || control->link_budget > 1u << 27) return 0;
   if (control->address_budget == 0 || control->address_budget > 1u << 27) return 0;
   u64 top = control->heap_offset;
