@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:f
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const CLANG = "clang-16";
+const CLANG = process.env.CLANG ?? "clang-16";
 const BPF_FLAGS = ["-O2", "-g", "-target", "bpf", "-Wall", "-Wextra", `-I/usr/include/${multiarch()}`];
 const NATIVE_FLAGS = ["-O2", "-g", "-Wall", "-Wextra", "-D_GNU_SOURCE"];
 

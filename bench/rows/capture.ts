@@ -58,17 +58,29 @@ async function highestRates({ seconds, smoke }: BenchOptions, say: (text: string
 async function atRates({ seconds, smoke }: BenchOptions, say: (text: string) => void): Promise<Row[]> {
   const rows: Row[] = [];
   for (const rate of smoke ? [1e5] : RATES) {
-    for (const receiver of RECEIVERS) {
-      const what = `CPU at ${rate / 1e6} Mpps, zipf over 2^18 links`;
-      if (receiver.missing !== undefined) {
-        rows.push(unavailable(what, receiver.name, receiver.missing));
-        continue;
-      }
+    const what = `CPU at ${rate / 1e6} Mpps, zipf over 2^18 links`;
+    const trials = new Map<Receiver, Trial>();
+    for (const receiver of RECEIVERS.filter(({ missing }) => missing === undefined)) {
       say(`${rate / 1e6} Mpps: ${receiver.name}`);
-      rows.push(...cpuRows(what, receiver, await steadyTrial(receiver, { ...TRAFFIC, seconds, rate })));
+      trials.set(receiver, await steadyTrial(receiver, { ...TRAFFIC, seconds, rate }));
     }
+    for (const receiver of RECEIVERS) {
+      const trial = trials.get(receiver);
+      if (trial === undefined) rows.push(unavailable(what, receiver.name, receiver.missing ?? ""));
+      else rows.push(...cpuRows(what, receiver, trial));
+    }
+    rows.push(...ratios(what, trials));
   }
   return rows;
+}
+
+/** The capture thread against both floors: what the sensor's own work costs. */
+function ratios(what: string, trials: ReadonlyMap<Receiver, Trial>): Row[] {
+  const ours = trials.get(sensor)!.cpu["capture thread"]!;
+  return [floor, touchingFloor].map((receiver) => {
+    const value = ours / trials.get(receiver)!.cpu.thread!;
+    return { group: "capture", what, subject: `capture thread / ${receiver.name}`, value, unit: "times" };
+  });
 }
 
 function cpuRows(what: string, receiver: Receiver, trial: Trial): Row[] {
