@@ -1,6 +1,7 @@
 /*
- * libFuzzer target: hostile `.grb` blobs, in a native build of the very sources that make the wasm, under ASan and UBSan.
- * What is read must be a well-formed matrix: every operation is run on it, it survives a round trip, and nothing leaks.
+ * libFuzzer target: hostile `.grb` blobs, in a native build of the very sources that make the wasm, under
+ * ASan and UBSan. What is read must be a well-formed matrix: every operation is run on it, it survives a
+ * round trip, and nothing leaks.
  */
 #include <stdlib.h>
 #include "blob.h"

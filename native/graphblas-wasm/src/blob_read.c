@@ -1,14 +1,18 @@
 /*
- * `.grb` blobs to matrices. A blob is hostile until proven otherwise: sizes are checked against each other and against
- * the blob before anything is allocated, blocks decode into exactly the room that the header implies, and the arrays that
- * come out are checked entry by entry.
+ * `.grb` blobs to matrices. A blob is hostile until proven otherwise: sizes are checked against each other
+ * and against the blob before anything is allocated, blocks decode into exactly the room that the header
+ * implies, and the arrays that come out are checked entry by entry.
  */
 #include "blob.h"
 
-/* What a packed byte can become at most: a ZSTD block of 4 bytes repeats one byte 2^17 times; LZ4 adds 255 a byte. */
+/*
+ * What a packed byte can become at most: a ZSTD block of 4 bytes repeats one byte 2^17 times; LZ4 adds 255
+ * a * byte.
+ */
 #define ZSTD_GROWTH 32768u
 #define LZ4_GROWTH 255u
-#define ISO_FULL_MAX (1u << 16) /* entries a full iso matrix may have: its blob has no bytes to show for them */
+#define ISO_FULL_MAX                                                                                         \
+  (1u << 16) /* entries a full iso matrix may have: its blob has no bytes to show for them */
 
 typedef struct {
   BlobHeader h;
@@ -31,12 +35,16 @@ static u64 growth(i32 method) {
   return algorithm == METHOD_LZ4 || algorithm == METHOD_LZ4HC ? LZ4_GROWTH : ZSTD_GROWTH;
 }
 
-/* Finds every section and checks that its blocks lie in the blob and could hold what the header says they do. */
+/*
+ * Finds every section and checks that its blocks lie in the blob and could hold what the header says they
+ * do.
+ */
 static Info locate(Reader *r, u64 size) {
   u64 at = sizeof(BlobHeader);
   for (u32 k = 0; k < SECTIONS; k++) {
     i32 blocks = r->h.packing[k].blocks;
-    if (blocks < 0 || (u64)blocks > (size - at) / 8) return damaged("the table of blocks does not fit the blob");
+    if (blocks < 0 || (u64)blocks > (size - at) / 8)
+      return damaged("the table of blocks does not fit the blob");
     r->ends_at[k] = at;
     at += (u64)blocks * 8;
   }
@@ -51,8 +59,10 @@ static Info locate(Reader *r, u64 size) {
       if (end < previous || end > size - at) return damaged("a block lies outside the blob");
       previous = end;
     }
-    if (method < 0 && blocks && (blocks > 1 || previous != bytes)) return damaged("an uncompressed array has another size");
-    if (bytes / growth(method) > previous + 64) return damaged("an array's size is more than its blocks can hold");
+    if (method < 0 && blocks && (blocks > 1 || previous != bytes))
+      return damaged("an uncompressed array has another size");
+    if (bytes / growth(method) > previous + 64)
+      return damaged("an array's size is more than its blocks can hold");
     at += previous;
   }
   return OK;
@@ -72,8 +82,9 @@ static Info decode(Reader *r, u32 section, u8 *array) {
   for (u32 b = 0; b < blocks; b++) {
     u64 from = b ? end_of(r, section, b - 1) : 0, packed = end_of(r, section, b) - from;
     u64 start = block_start(bytes, b, blocks), room = block_start(bytes, b + 1, blocks) - start;
-    int done = growth(method) == LZ4_GROWTH ? lz4_unpack(array + start, (size_t)room, content + from, (size_t)packed)
-                                            : zstd_unpack(array + start, (size_t)room, content + from, (size_t)packed);
+    int done = growth(method) == LZ4_GROWTH
+                   ? lz4_unpack(array + start, (size_t)room, content + from, (size_t)packed)
+                   : zstd_unpack(array + start, (size_t)room, content + from, (size_t)packed);
     if (!done) return damaged("a compressed block is damaged");
   }
   return OK;
@@ -98,25 +109,29 @@ static Info check_sizes(Reader *r, u64 *nvals) {
   u32 sparsity = sparsity_of(r);
   u64 places;
   if (sparsity == HYPERSPARSE || sparsity == SPARSE) {
-    if (h->nvec > h->vdim || h->bytes[IN_AP] / width(Ap64(r)) != h->nvec + 1 || h->bytes[IN_AP] % width(Ap64(r)))
+    if (h->nvec > h->vdim || h->bytes[IN_AP] / width(Ap64(r)) != h->nvec + 1 ||
+        h->bytes[IN_AP] % width(Ap64(r)))
       return damaged("the size of Ap is not that of nvec + 1 pointers");
     if (sparsity == HYPERSPARSE && h->bytes[IN_AH] != h->nvec * width(Ah64(r)))
       return damaged("the size of Ah is not that of nvec indices");
-    if (sparsity == SPARSE && h->nvec != h->vdim) return damaged("a sparse matrix has fewer vectors than its dimension");
+    if (sparsity == SPARSE && h->nvec != h->vdim)
+      return damaged("a sparse matrix has fewer vectors than its dimension");
     if (h->bytes[IN_AI] % width(Ai64(r))) return damaged("the size of Ai is not that of whole indices");
     places = h->bytes[IN_AI] / width(Ai64(r));
   } else if (sparsity == FULL || sparsity == BITMAP) {
     if (h->vlen > UINT32_MAX || h->vdim > UINT32_MAX || h->vlen * h->vdim > UINT32_MAX / 8)
       return fail(NOT_IMPLEMENTED, "a full or bitmap matrix of this size is not read; make it sparse first");
     places = h->vlen * h->vdim;
-    if (sparsity == BITMAP && h->bytes[IN_AB] != places) return damaged("the size of Ab is not that of the matrix");
+    if (sparsity == BITMAP && h->bytes[IN_AB] != places)
+      return damaged("the size of Ab is not that of the matrix");
     if (sparsity == FULL && iso_of(r) && places > ISO_FULL_MAX)
       return fail(NOT_IMPLEMENTED, "a full iso-valued matrix of this size is not read; make it sparse first");
   } else {
     return damaged("the sparsity format is unknown");
   }
   u64 values = iso_of(r) ? 1 : places;
-  if (h->bytes[IN_AX] != values * h->type_bytes && (places || h->bytes[IN_AX])) return damaged("the size of Ax is not that of the values");
+  if (h->bytes[IN_AX] != values * h->type_bytes && (places || h->bytes[IN_AX]))
+    return damaged("the size of Ax is not that of the values");
   if (places > UINT32_MAX / 8) return fail_memory();
   *nvals = places;
   return OK;
@@ -129,11 +144,13 @@ static Info check_header(Reader *r, u64 size) {
   if (h->blob_bytes != size) return damaged("the blob's length is not the one in its header");
   if (h->type_code >> 16 || (h->type_code & 0xeee0)) return damaged("the type code is unknown");
   if (!type_bytes(type)) {
-    if (type >= 10 && type <= 14) return fail(DOMAIN_MISMATCH, "only matrices of BOOL, INT and UINT types are read");
+    if (type >= 10 && type <= 14)
+      return fail(DOMAIN_MISMATCH, "only matrices of BOOL, INT and UINT types are read");
     return damaged("the type code is unknown");
   }
   if (h->type_bytes != type_bytes(type)) return damaged("the size of the type is not that of its code");
-  if (!h->vlen || !h->vdim || h->vlen > GB_INDEX_MAX || h->vdim > GB_INDEX_MAX) return damaged("a dimension is 0 or beyond 2^60");
+  if (!h->vlen || !h->vdim || h->vlen > GB_INDEX_MAX || h->vdim > GB_INDEX_MAX)
+    return damaged("a dimension is 0 or beyond 2^60");
   if (h->sparsity_iso_csc >> 6) return damaged("the sparsity format is unknown");
   return OK;
 }
@@ -160,7 +177,8 @@ static Type held_as(u32 type) { return type == T_INT64 || type == T_UINT64 ? T_U
 
 /* Decodes the values, in the order of the blob, `count` of them (iso: one, repeated), to X. */
 static Info read_values(Reader *r, void *X, u32 count) {
-  u32 type = type_of(r), x64 = held_as(type) == T_UINT64, as_is = !iso_of(r) && (type == T_UINT32 || type == T_UINT64);
+  u32 type = type_of(r), x64 = held_as(type) == T_UINT64,
+      as_is = !iso_of(r) && (type == T_UINT32 || type == T_UINT64);
   u64 negative = 0;
   Info info = decode(r, IN_AX, as_is ? X : NULL);
   if (info || as_is) return info;
@@ -175,8 +193,8 @@ static Info read_values(Reader *r, void *X, u32 count) {
 }
 
 /*
- * The pattern of a by-row blob. Rows without entries are left out. *jumbled is set, and the pattern is not to be used,
- * where columns are not increasing in a row: SuiteSparse may store rows in any order.
+ * The pattern of a by-row blob. Rows without entries are left out. *jumbled is set, and the pattern is not to
+ * be used, where columns are not increasing in a row: SuiteSparse may store rows in any order.
  */
 INLINE Info convert_rows(const Reader *r, Pattern *P, u32 p64, u32 h64, u32 i64_, u32 wide, int *jumbled) {
   const BlobHeader *h = &r->h;
@@ -185,9 +203,11 @@ INLINE Info convert_rows(const Reader *r, Pattern *P, u32 p64, u32 h64, u32 i64_
   u32 nvec = 0;
   if (get(r->array[IN_AP], p64, 0)) return damaged("Ap does not start at 0");
   for (u64 k = 0; k < h->nvec; k++) {
-    u64 end = get(r->array[IN_AP], p64, (size_t)k + 1), row = hyper ? get(r->array[IN_AH], h64, (size_t)k) : k;
+    u64 end = get(r->array[IN_AP], p64, (size_t)k + 1),
+        row = hyper ? get(r->array[IN_AH], h64, (size_t)k) : k;
     if (end < start || end > P->nvals) return damaged("Ap is not increasing up to the number of entries");
-    if (row >= h->vdim || (k && row <= previous_row)) return damaged("Ah is not increasing below the dimension");
+    if (row >= h->vdim || (k && row <= previous_row))
+      return damaged("Ah is not increasing below the dimension");
     previous_row = row;
     if (end == start) continue;
     u64 previous = get(r->array[IN_AI], i64_, (size_t)start);
@@ -213,8 +233,10 @@ INLINE Info convert_rows(const Reader *r, Pattern *P, u32 p64, u32 h64, u32 i64_
 
 static Info convert_any(const Reader *r, Pattern *P, int *jumbled) {
   u32 p = Ap64(r), h = Ah64(r), i = Ai64(r);
-  if (p && h && i) return P->wide ? convert_rows(r, P, 1, 1, 1, 1, jumbled) : convert_rows(r, P, 1, 1, 1, 0, jumbled);
-  if (!p && !h && !i) return P->wide ? convert_rows(r, P, 0, 0, 0, 1, jumbled) : convert_rows(r, P, 0, 0, 0, 0, jumbled);
+  if (p && h && i)
+    return P->wide ? convert_rows(r, P, 1, 1, 1, 1, jumbled) : convert_rows(r, P, 1, 1, 1, 0, jumbled);
+  if (!p && !h && !i)
+    return P->wide ? convert_rows(r, P, 0, 0, 0, 1, jumbled) : convert_rows(r, P, 0, 0, 0, 0, jumbled);
   return convert_rows(r, P, p, h, i, P->wide, jumbled);
 }
 
@@ -241,7 +263,8 @@ static Info reorder(Matrix *A, int transpose, Matrix **out) {
     gb_matrix_rows(A, I);
     for (u32 k = 0; k < n; k++) J[k] = get(P->Aj, P->wide, k);
     u64 *rows = transpose ? J : I, *columns = transpose ? I : J, nrows = transpose ? P->ncols : P->nrows;
-    info = build_tuples(out, A->type, nrows, transpose ? P->nrows : P->ncols, rows, columns, A->Ax, n, OP_NONE);
+    info =
+        build_tuples(out, A->type, nrows, transpose ? P->nrows : P->ncols, rows, columns, A->Ax, n, OP_NONE);
     if (info == INVALID_VALUE) info = damaged("an entry is there twice");
   }
   heap_free(I), heap_free(J);
@@ -278,7 +301,8 @@ static Info read_blob(Reader *r, u64 size, Matrix **out) {
   if (!info) info = locate(r, size);
   u32 vectors = sparsity_of(r) <= SPARSE;
   for (u32 k = 0; k < SECTIONS && !info; k++) {
-    int needed = k == IN_AB ? sparsity_of(r) == BITMAP : k != IN_AX && vectors && (k != IN_AH || sparsity_of(r) == HYPERSPARSE);
+    int needed = k == IN_AB ? sparsity_of(r) == BITMAP
+                            : k != IN_AX && vectors && (k != IN_AH || sparsity_of(r) == HYPERSPARSE);
     if (needed) info = decode(r, k, NULL);
   }
   if (info) return info;
@@ -289,9 +313,9 @@ static Info read_blob(Reader *r, u64 size, Matrix **out) {
 }
 
 /*
- * A matrix from a blob of `size` bytes. Types BOOL, INT and UINT of any width are read: into UINT32, those of 64 bits into
- * UINT64. Result 0: the matrix. INVALID_OBJECT (damaged), DOMAIN_MISMATCH (type, or negative), NOT_IMPLEMENTED (large
- * full matrices), OUT_OF_MEMORY.
+ * A matrix from a blob of `size` bytes. Types BOOL, INT and UINT of any width are read: into UINT32, those of
+ * 64 bits into UINT64. Result 0: the matrix. INVALID_OBJECT (damaged), DOMAIN_MISMATCH (type, or negative),
+ * NOT_IMPLEMENTED (large full matrices), OUT_OF_MEMORY.
  */
 Info EXPORT(gb_deserialize)(const u8 *blob, u64 size) {
   Reader r = {.blob = blob};

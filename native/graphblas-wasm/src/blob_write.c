@@ -1,8 +1,8 @@
 /* Matrices to `.grb` blobs. Planes that share a pattern compress it once. */
 #include "blob.h"
 
-#define RAW_BELOW 256u      /* SuiteSparse leaves shorter arrays uncompressed */
-#define BLOCK_BYTES (1u << 20) /* uncompressed size of a block, at most: it stays in the cache while it is compressed */
+#define RAW_BELOW 256u /* SuiteSparse leaves shorter arrays uncompressed */
+#define BLOCK_BYTES (1u << 20) /* of a block before compression, at most: it stays in the cache */
 
 /* One array of the blob, as it is stored. */
 typedef struct {
@@ -24,9 +24,12 @@ INLINE void copy_out(void *to, const void *from, u32 from64, u32 to64, u64 first
   for (u64 k = first; k < last; k++) put(to, to64, (size_t)(k - first), get(from, from64, (size_t)k));
 }
 static void copy_any(void *to, const void *from, u32 from64, u32 to64, u64 first, u64 last) {
-  if (from64) memcpy(to, (const u64 *)from + first, (size_t)(last - first) * 8);
-  else if (to64) copy_out(to, from, 0, 1, first, last);
-  else memcpy(to, (const u32 *)from + first, (size_t)(last - first) * 4);
+  if (from64)
+    memcpy(to, (const u64 *)from + first, (size_t)(last - first) * 8);
+  else if (to64)
+    copy_out(to, from, 0, 1, first, last);
+  else
+    memcpy(to, (const u32 *)from + first, (size_t)(last - first) * 4);
 }
 
 /* Compresses n elements block by block; an element is stored in to64 ? 8 : 4 bytes. */
@@ -35,7 +38,8 @@ static Info section_pack(Section *s, const void *array, u64 n, u32 from64, u32 t
   s->blocks = (u32)((s->bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
   s->method = METHOD_ZSTD + level;
   for (u32 b = 0; b < s->blocks; b++)
-    capacity += zstd_bound((size_t)(block_start(s->bytes, b + 1, s->blocks) - block_start(s->bytes, b, s->blocks)));
+    capacity +=
+        zstd_bound((size_t)(block_start(s->bytes, b + 1, s->blocks) - block_start(s->bytes, b, s->blocks)));
   u8 *plain = from64 == to64 ? NULL : heap_allocate(BLOCK_BYTES + 16);
   s->content = heap_allocate(capacity);
   s->ends = heap_allocate((u64)s->blocks * 8);
@@ -53,7 +57,8 @@ static Info section_pack(Section *s, const void *array, u64 n, u32 from64, u32 t
       copy_any(plain, array, from64, to64, first, last < n ? last : n);
       source = plain + (start - first * size);
     }
-    info = zstd_pack(s->content + used, (size_t)capacity - used, source, (size_t)(end - start), level, to64 != 0, &written);
+    info = zstd_pack(s->content + used, (size_t)capacity - used, source, (size_t)(end - start), level,
+                     to64 != 0, &written);
     used += info ? 0 : written;
     s->ends[b] = used;
   }
@@ -91,17 +96,29 @@ static u8 *append(u8 *to, const void *from, u64 bytes) {
   return to + bytes;
 }
 
-/* SuiteSparse has no hypersparse matrix of one vector: such a blob says sparse, with two pointers and no Ah. */
+/*
+ * SuiteSparse has no hypersparse matrix of one vector: such a blob says sparse, with two pointers and no
+ * Ah.
+ */
 INLINE u32 one_row(const Pattern *P) { return P->nrows == 1; }
 
 /* The header and the sections, one after the other, in a new block. */
 static Info assemble(const Matrix *A, int iso, const Section *sections, u8 **blob, u64 *bytes) {
   const Pattern *P = A->pattern;
   u32 sparse = one_row(P);
-  BlobHeader h = {.type_code = A->type, .version = BLOB_VERSION, .vlen = P->ncols, .vdim = P->nrows, .nvec = sparse ? 1 : P->nvec,
-                  .nvec_nonempty = P->nvec, .nvals = P->nvals, .type_bytes = width(is64(A)), .hyper_switch = 0.0625f,
-                  .bitmap_switch = 0.04f, .sparsity_control = HYPERSPARSE | SPARSE | BITMAP | FULL,
-                  .sparsity_iso_csc = 4 * (sparse ? SPARSE : HYPERSPARSE) + (iso ? 2 : 0), .blob_bytes = sizeof(BlobHeader)};
+  BlobHeader h = {.type_code = A->type,
+                  .version = BLOB_VERSION,
+                  .vlen = P->ncols,
+                  .vdim = P->nrows,
+                  .nvec = sparse ? 1 : P->nvec,
+                  .nvec_nonempty = P->nvec,
+                  .nvals = P->nvals,
+                  .type_bytes = width(is64(A)),
+                  .hyper_switch = 0.0625f,
+                  .bitmap_switch = 0.04f,
+                  .sparsity_control = HYPERSPARSE | SPARSE | BITMAP | FULL,
+                  .sparsity_iso_csc = 4 * (sparse ? SPARSE : HYPERSPARSE) + (iso ? 2 : 0),
+                  .blob_bytes = sizeof(BlobHeader)};
   for (u32 k = 0; k < SECTIONS; k++) {
     const Section *s = &sections[k];
     h.bytes[k] = s->bytes;
@@ -128,22 +145,24 @@ static Info write_plane(const Matrix *A, Section *sections, int level, u8 **blob
 }
 
 /*
- * Blobs of planes that share one pattern. level: 0 uncompressed, 1 to 19 ZSTD. blobs[2k] and [2k + 1] become address
- * and size of the kth, to be freed with gb_free. OUT_OF_MEMORY.
+ * Blobs of planes that share one pattern. level: 0 uncompressed, 1 to 19 ZSTD. blobs[2k] and [2k + 1] become
+ * address and size of the kth, to be freed with gb_free. OUT_OF_MEMORY.
  */
 Info EXPORT(gb_serialize)(Matrix **planes, u32 count, int level, u64 *blobs) {
   const Pattern *P = planes[0]->pattern;
   Section sections[SECTIONS] = {{0}};
   sections[IN_AB].method = METHOD_NONE;
   const u32 whole_row[] = {0, P->nvals};
-  Info info = section_write(&sections[IN_AP], one_row(P) ? whole_row : P->Ap, one_row(P) ? 2 : (u64)P->nvec + 1, 0, 1, level);
+  Info info = section_write(&sections[IN_AP], one_row(P) ? whole_row : P->Ap,
+                            one_row(P) ? 2 : (u64)P->nvec + 1, 0, 1, level);
   if (!info) info = section_write(&sections[IN_AH], P->Ah, one_row(P) ? 0 : P->nvec, P->wide, 1, level);
   if (!info) info = section_write(&sections[IN_AI], P->Aj, P->nvals, P->wide, 1, level);
   for (u32 k = 0; k < count && !info; k++) {
     u8 *blob;
     if ((info = write_plane(planes[k], sections, level, &blob, &blobs[2 * k + 1])))
       while (k--) heap_free((void *)(uintptr_t)blobs[2 * k]);
-    else blobs[2 * k] = (uintptr_t)blob;
+    else
+      blobs[2 * k] = (uintptr_t)blob;
     if (info) break;
   }
   for (u32 k = 0; k < SECTIONS; k++) section_free(&sections[k]);

@@ -2,11 +2,15 @@
 #include "gb.h"
 #include "radix.h"
 
-/* Rows and columns of a narrow pattern from n distinct sorted keys row << 32 | column; P has room for n of each. */
+/*
+ * Rows and columns of a narrow pattern from n distinct sorted keys row << 32 | column; P has room for n of
+ * * each.
+ */
 void pattern_from_packed(Pattern *P, const u64 *keys, u32 n) {
   u32 *Ap = P->Ap, *Ah = P->Ah, *Aj = P->Aj, nvec = 0;
   u64 previous = GB_INDEX_MAX; /* no row */
-  for (u32 k = 0; k < n; k++) { /* without a branch: the next row's place is written until the row is another */
+  for (u32 k = 0; k < n;
+       k++) { /* without a branch: the next row's place is written until the row is another */
     u64 row = keys[k] >> 32;
     Aj[k] = (u32)keys[k];
     Ah[nvec] = (u32)row;
@@ -39,11 +43,13 @@ typedef struct {
 } Packing;
 
 /*
- * Sorted keys to A's pattern and values, equal keys folded; order within a run is the input's, as FIRST and SECOND need.
- * No branch depends on whether a key repeats or a row changes, which real traffic makes coin tosses: what may yet be
- * replaced is written anyway. A has room for n + 1 of everything. Returns the number of entries.
+ * Sorted keys to A's pattern and values, equal keys folded; order within a run is the input's, as FIRST and
+ * SECOND need. No branch depends on whether a key repeats or a row changes, which real traffic makes coin
+ * tosses: what may yet be replaced is written anyway. A has room for n + 1 of everything. Returns the number
+ * of entries.
  */
-INLINE u32 fold(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Op dup, Packing pack, u32 wide, u32 a64) {
+INLINE u32 fold(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Op dup, Packing pack, u32 wide,
+                u32 a64) {
   Pattern *P = A->pattern;
   u64 mask = ((u64)1 << pack.column_bits) - 1, previous = 0, previous_row = 0, held = 0;
   u32 last = UINT32_MAX, nvec = 0;
@@ -68,7 +74,8 @@ INLINE u32 fold(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Op du
   return count;
 }
 
-INLINE u32 fold_op(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Packing pack, u32 wide, u32 a64, Op dup) {
+INLINE u32 fold_op(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Packing pack, u32 wide, u32 a64,
+                   Op dup) {
   switch (dup) {
     case OP_PLUS: return fold(A, keys, X, x64, n, OP_PLUS, pack, wide, a64);
     case OP_MAX: return fold(A, keys, X, x64, n, OP_MAX, pack, wide, a64);
@@ -86,34 +93,47 @@ static u32 fold_any(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, O
   return a64 ? fold_op(A, keys, X, 0, n, pack, 0, 1, dup) : fold_op(A, keys, X, 0, n, pack, 0, 0, dup);
 }
 
-/*
- * Sorts and folds packed keys. keys, spare (n each) and X are overwritten. Values of UINT64 that fit 32 bits, as packets
- * and bytes nearly always do, travel through the sort as such.
- */
-static Info build_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *keys, u64 *spare, void *X, u32 n, Op dup,
-                       Packing pack) {
-  u32 x64 = type == T_UINT64;
+/* Copies values to u32; returns whether all fit. */
+static int narrowed(u32 *to, const u64 *X, u32 n) {
   u64 over = 0;
-  for (u32 k = 0; x64 && k < n; k++) over |= ((u64 *)X)[k];
-  if (x64 && over <= UINT32_MAX) {
-    gb_narrow(X, n);
+  for (u32 k = 0; k < n; k++) {
+    over |= X[k];
+    to[k] = (u32)X[k];
+  }
+  return over <= UINT32_MAX;
+}
+
+/*
+ * Sorts and folds packed keys, which differ in the bits of `varying` at most. keys, spare (n each) and X are
+ * overwritten. Values of UINT64 that fit 32 bits, as packets and bytes nearly always do, travel through the
+ * sort as such.
+ */
+static Info build_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *keys, u64 *spare, void *X, u32 n,
+                       Op dup, Packing pack, u64 varying) {
+  u32 x64 = type == T_UINT64;
+  void *spare_X = heap_allocate((u64)n * width(x64)), *to_free = spare_X;
+  if (!spare_X) return fail_memory();
+  if (x64 && narrowed(spare_X, X, n)) {
+    void *values = spare_X;
+    spare_X = X;
+    X = values;
     x64 = 0;
   }
-  void *spare_X = heap_allocate((u64)n * width(x64));
-  if (!spare_X) return fail_memory();
-  int swapped = x64 ? radix_sort(keys, spare, 1, X, spare_X, PAYLOAD64, n) : radix_sort(keys, spare, 1, X, spare_X, PAYLOAD32, n);
+  int swapped = x64 ? radix_sort(keys, spare, 1, X, spare_X, PAYLOAD64, n, varying)
+                    : radix_sort(keys, spare, 1, X, spare_X, PAYLOAD32, n, varying);
   Pattern *P;
   Info info = pattern_new(&P, nrows, ncols, n, n);
   if (!info) {
     info = matrix_new(out, P, type);
     pattern_release(P);
-    u32 distinct = info ? n : fold_any(*out, swapped ? spare : keys, swapped ? spare_X : X, x64, n, dup, pack);
+    u32 distinct =
+        info ? n : fold_any(*out, swapped ? spare : keys, swapped ? spare_X : X, x64, n, dup, pack);
     if (dup == OP_NONE && distinct != n) {
       gb_matrix_free(*out);
       info = fail(INVALID_VALUE, "an entry is there twice, and no dup operator is given");
     }
   }
-  heap_free(spare_X);
+  heap_free(to_free);
   return info;
 }
 
@@ -128,14 +148,19 @@ static u32 range_bits(const u64 *array, u32 n, u64 *lowest) {
   return high == low ? 0 : 64 - (u32)__builtin_clzll(high - low);
 }
 
-/* Orders positions 0..n-1 by array[position], stably, starting from the order in `order` (not read if identity). */
+/*
+ * Orders positions 0..n-1 by array[position], stably, starting from the order in `order` (not read if *
+ * identity).
+ */
 static u32 *order_by(const u64 *array, u32 *order, u32 *spare, u64 *keys, u64 *spare_keys, u32 n) {
   for (u32 k = 0; k < n; k++) keys[k] = array[order[k]];
-  return radix_sort(keys, spare_keys, 1, order, spare, PAYLOAD32, n) ? spare : order;
+  u64 varying = radix_varying(keys, 1, n);
+  return radix_sort(keys, spare_keys, 1, order, spare, PAYLOAD32, n, varying) ? spare : order;
 }
 
 /* Tuples that no 64-bit key holds: the order by column, then stably by row. */
-static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup) {
+static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n,
+                           Op dup) {
   u32 x64 = type == T_UINT64, *order = heap_allocate((u64)n * 4), *spare = heap_allocate((u64)n * 4);
   u64 *keys = heap_allocate((u64)n * 8), *spare_keys = heap_allocate((u64)n * 8);
   Pattern *P = NULL;
@@ -148,13 +173,15 @@ static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I
       u32 from = by_row[k];
       u64 row = I[from], column = J[from], x = get(X, x64, from);
       int same = k && keys[last] == row && spare_keys[last] == column;
-      if (same && dup == OP_NONE) info = fail(INVALID_VALUE, "an entry is there twice, and no dup operator is given");
+      if (same && dup == OP_NONE)
+        info = fail(INVALID_VALUE, "an entry is there twice, and no dup operator is given");
       last += k && !same;
       keys[last] = row;
       spare_keys[last] = column;
       put((*out)->Ax, x64, last, same ? combine(dup, get((*out)->Ax, x64, last), x, x64) : x);
     }
-    if (info) gb_matrix_free(*out);
+    if (info)
+      gb_matrix_free(*out);
     else {
       pattern_from_tuples(P, keys, spare_keys, n ? last + 1 : 0);
       heap_shrink((*out)->Ax, ((size_t)P->nvals + 1) * width(x64));
@@ -165,38 +192,60 @@ static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I
   return info;
 }
 
-/* From rows I, columns J and values X, all of which are overwritten. Indices must be below the dimensions. */
-Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup) {
-  Packing pack = {32, 0, 0};
-  if (nrows > GB_NARROW_MAX || ncols > GB_NARROW_MAX) {
-    u32 row_bits = range_bits(I, n, &pack.row0);
-    pack.column_bits = range_bits(J, n, &pack.column0);
-    if (row_bits + pack.column_bits > 64) return build_two_keys(out, type, nrows, ncols, I, J, X, n, dup);
-    for (u32 k = 0; k < n; k++) I[k] = (I[k] - pack.row0) << pack.column_bits | (J[k] - pack.column0);
-  } else {
-    for (u32 k = 0; k < n; k++) I[k] = I[k] << 32 | J[k];
-  }
-  return build_keys(out, type, nrows, ncols, I, J, X, n, dup, pack);
+static Info build_wide(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n,
+                       Op dup) {
+  Packing pack;
+  u32 row_bits = range_bits(I, n, &pack.row0);
+  pack.column_bits = range_bits(J, n, &pack.column0);
+  if (row_bits + pack.column_bits > 64) return build_two_keys(out, type, nrows, ncols, I, J, X, n, dup);
+  for (u32 k = 0; k < n; k++) I[k] = (I[k] - pack.row0) << pack.column_bits | (J[k] - pack.column0);
+  return build_keys(out, type, nrows, ncols, I, J, X, n, dup, pack, radix_varying(I, 1, n));
 }
 
 /* Is every member below bound? The bits of all together usually say so without a comparison each. */
-static int all_below(const u64 *array, u32 n, u64 bound) {
-  u64 bits = 0, over = 0;
-  for (u32 k = 0; k < n; k++) bits |= array[k];
+static int all_below(const u64 *array, u32 n, u64 bits, u64 bound) {
+  u64 over = 0;
   if (bits < bound) return 1;
   for (u32 k = 0; k < n; k++) over |= array[k] >= bound;
   return !over;
 }
 
 /*
- * GrB_Matrix_build. I, J (u64) and X (of the type) are staging arrays and are overwritten. Result 0: the matrix.
- * INDEX_OUT_OF_BOUNDS, INVALID_VALUE (duplicates and dup is OP_NONE), OUT_OF_MEMORY.
+ * From rows I, columns J and values X, all of which are overwritten. One pass over I and J finds the bits
+ * that are set and those that differ. INDEX_OUT_OF_BOUNDS, INVALID_VALUE (duplicates and dup is OP_NONE),
+ * OUT_OF_MEMORY.
+ */
+Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup) {
+  u64 row_bits = 0, column_bits = 0, varying = 0, *keys = heap_allocate((u64)n * 8);
+  if (!keys) return fail_memory();
+  u64 first = n ? I[0] << 32 | J[0] : 0;
+  for (u32 k = 0; k < n; k++) {
+    u64 row = I[k], column = J[k], key = row << 32 | column;
+    row_bits |= row;
+    column_bits |= column;
+    varying |= key ^ first;
+    keys[k] = key; /* of use if the matrix is narrow */
+  }
+  Info info;
+  if (!all_below(I, n, row_bits, nrows))
+    info = fail(INDEX_OUT_OF_BOUNDS, "a row index is not below nrows");
+  else if (!all_below(J, n, column_bits, ncols))
+    info = fail(INDEX_OUT_OF_BOUNDS, "a column index is not below ncols");
+  else if (nrows > GB_NARROW_MAX || ncols > GB_NARROW_MAX)
+    info = build_wide(out, type, nrows, ncols, I, J, X, n, dup);
+  else
+    info = build_keys(out, type, nrows, ncols, keys, I, X, n, dup, (Packing){32, 0, 0}, varying);
+  heap_free(keys);
+  return info;
+}
+
+/*
+ * GrB_Matrix_build. I, J (u64) and X (of the type) are staging arrays and are overwritten. Result 0: the *
+ * matrix.
  */
 Info EXPORT(gb_build)(Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup) {
   Info info = check_dimensions(nrows, ncols);
   if (info) return info;
-  if (!all_below(I, n, nrows)) return fail(INDEX_OUT_OF_BOUNDS, "a row index is not below nrows");
-  if (!all_below(J, n, ncols)) return fail(INDEX_OUT_OF_BOUNDS, "a column index is not below ncols");
   Matrix *A;
   info = build_tuples(&A, type, nrows, ncols, I, J, X, n, dup);
   if (!info) gb_result[0] = (uintptr_t)A;
@@ -208,13 +257,17 @@ Info EXPORT(gb_build_packed)(Type type, u64 *keys, void *X, u32 n, Op dup) {
   Matrix *A;
   u64 *spare = heap_allocate((u64)n * 8);
   if (!spare) return fail_memory();
-  Info info = build_keys(&A, type, GB_NARROW_MAX, GB_NARROW_MAX, keys, spare, X, n, dup, (Packing){32, 0, 0});
+  Info info = build_keys(&A, type, GB_NARROW_MAX, GB_NARROW_MAX, keys, spare, X, n, dup, (Packing){32, 0, 0},
+                         radix_varying(keys, 1, n));
   heap_free(spare);
   if (!info) gb_result[0] = (uintptr_t)A;
   return info;
 }
 
-/* Fills n values of a type with one, or narrows u64 values in place to u32: DOMAIN_MISMATCH if one does not fit. */
+/*
+ * Fills n values of a type with one, or narrows u64 values in place to u32: DOMAIN_MISMATCH if one does
+ * not * fit.
+ */
 void EXPORT(gb_fill)(void *X, u32 x64, u64 value, u32 n) {
   for (u32 k = 0; k < n; k++) put(X, x64, k, value);
 }

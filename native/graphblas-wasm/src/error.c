@@ -7,8 +7,7 @@ static u32 reason_length;
 
 Info fail(Info info, const char *text) {
   reason = text;
-  for (reason_length = 0; text[reason_length]; reason_length++) {
-  }
+  for (reason_length = 0; text[reason_length]; reason_length++) {}
   return info;
 }
 

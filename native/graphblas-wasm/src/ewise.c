@@ -1,9 +1,10 @@
 /*
- * GrB_eWiseAdd: the union of two patterns is merged once; then each pair of value planes is combined along it.
+ * GrB_eWiseAdd: the union of two patterns is merged once; then each pair of value planes is combined along
+ * it.
  *
- * Narrow patterns are expanded to packed keys row << 32 | column first. Comparing two of those is one instruction, which
- * lets the merge run without a branch; and it is cut at quantiles into lanes that run side by side, because one such merge
- * alone waits for its own loads.
+ * Narrow patterns are expanded to packed keys row << 32 | column first. Comparing two of those is one
+ * instruction, which lets the merge run without a branch; and it is cut at quantiles into lanes that run side
+ * by side, because one such merge alone waits for its own loads.
  */
 #include "gb.h"
 
@@ -75,8 +76,10 @@ static u32 lower_bound(const u64 *keys, u32 n, u64 key) {
   u32 low = 0;
   while (n) {
     u32 half = n / 2;
-    if (keys[low + half] < key) low += half + 1, n -= half + 1;
-    else n = half;
+    if (keys[low + half] < key)
+      low += half + 1, n -= half + 1;
+    else
+      n = half;
   }
   return low;
 }
@@ -117,7 +120,8 @@ static void expand(const Pattern *P, u64 *keys) {
 
 static Info union_narrow(Union *U, const Pattern *P, const Pattern *Q) {
   u32 most = P->nvals + Q->nvals;
-  u64 *a = heap_allocate((u64)P->nvals * 8), *b = heap_allocate((u64)Q->nvals * 8), *keys = heap_allocate((u64)most * 8);
+  u64 *a = heap_allocate((u64)P->nvals * 8), *b = heap_allocate((u64)Q->nvals * 8),
+      *keys = heap_allocate((u64)most * 8);
   Info info = OK;
   if (!a || !b || !keys) info = fail_memory();
   if (!info) {
@@ -126,7 +130,8 @@ static Info union_narrow(Union *U, const Pattern *P, const Pattern *Q) {
     u32 n = merge_packed(a, P->nvals, b, Q->nvals, keys, U->source);
     heap_free(a), heap_free(b);
     a = b = NULL;
-    if (!(info = pattern_new(&U->pattern, P->nrows, P->ncols, n, n))) pattern_from_packed(U->pattern, keys, n);
+    if (!(info = pattern_new(&U->pattern, P->nrows, P->ncols, n, n)))
+      pattern_from_packed(U->pattern, keys, n);
   }
   heap_free(a), heap_free(b), heap_free(keys);
   return info;
@@ -141,11 +146,14 @@ static Info union_wide(Union *U, const Pattern *P, const Pattern *Q) {
   u64 *Rh = R->Ah, *Rj = R->Aj;
   u32 i = 0, j = 0, nvec = 0, n = 0;
   while (i < P->nvec || j < Q->nvec) {
-    int row_p = j == Q->nvec || (i < P->nvec && Ph[i] <= Qh[j]), row_q = i == P->nvec || (j < Q->nvec && Qh[j] <= Ph[i]);
-    u32 p = row_p ? P->Ap[i] : 0, p_end = row_p ? P->Ap[i + 1] : 0, q = row_q ? Q->Ap[j] : 0, q_end = row_q ? Q->Ap[j + 1] : 0;
+    int row_p = j == Q->nvec || (i < P->nvec && Ph[i] <= Qh[j]),
+        row_q = i == P->nvec || (j < Q->nvec && Qh[j] <= Ph[i]);
+    u32 p = row_p ? P->Ap[i] : 0, p_end = row_p ? P->Ap[i + 1] : 0, q = row_q ? Q->Ap[j] : 0,
+        q_end = row_q ? Q->Ap[j + 1] : 0;
     Rh[nvec++] = row_p ? Ph[i] : Qh[j];
     while (p < p_end || q < q_end) {
-      int in_p = q == q_end || (p < p_end && Pj[p] <= Qj[q]), in_q = p == p_end || (q < q_end && Qj[q] <= Pj[p]);
+      int in_p = q == q_end || (p < p_end && Pj[p] <= Qj[q]),
+          in_q = p == p_end || (q < q_end && Qj[q] <= Pj[p]);
       Rj[n] = in_p ? Pj[p] : Qj[q];
       U->source[n++] = (u8)(in_p | in_q << 1);
       p += (u32)in_p;
@@ -161,13 +169,14 @@ static Info union_wide(Union *U, const Pattern *P, const Pattern *Q) {
 }
 
 /* Where only one matrix has an entry, the union takes that value, whatever op is. */
-INLINE void combine_along(const u8 *source, u32 n, const Matrix *A, const Matrix *B, Matrix *C, Op op, u32 a64, u32 b64,
-                          u32 c64) {
+INLINE void combine_along(const u8 *source, u32 n, const Matrix *A, const Matrix *B, Matrix *C, Op op,
+                          u32 a64, u32 b64, u32 c64) {
   u32 i = 0, j = 0; /* may come to stand one past the end, where matrix_new has left room */
   for (u32 k = 0; k < n; k++) {
     u32 from = source[k];
     u64 a = get(A->Ax, a64, i), b = get(B->Ax, b64, j), c;
-    if (op == OP_PLUS) c = (a & -(u64)(from & 1)) + (b & -(u64)(from >> 1));
+    if (op == OP_PLUS)
+      c = (a & -(u64)(from & 1)) + (b & -(u64)(from >> 1));
     else {
       u64 both = combine(op, a, b, c64);
       c = from == IN_A ? a : from == IN_B ? b : both;
@@ -179,11 +188,16 @@ INLINE void combine_along(const u8 *source, u32 n, const Matrix *A, const Matrix
 }
 
 INLINE void combine_op(const u8 *source, u32 n, const Matrix *A, const Matrix *B, Matrix *C, Op op) {
-  if (!is64(C)) combine_along(source, n, A, B, C, op, 0, 0, 0);
-  else if (is64(A) && is64(B)) combine_along(source, n, A, B, C, op, 1, 1, 1);
-  else if (is64(A)) combine_along(source, n, A, B, C, op, 1, 0, 1);
-  else if (is64(B)) combine_along(source, n, A, B, C, op, 0, 1, 1);
-  else combine_along(source, n, A, B, C, op, 0, 0, 1);
+  if (!is64(C))
+    combine_along(source, n, A, B, C, op, 0, 0, 0);
+  else if (is64(A) && is64(B))
+    combine_along(source, n, A, B, C, op, 1, 1, 1);
+  else if (is64(A))
+    combine_along(source, n, A, B, C, op, 1, 0, 1);
+  else if (is64(B))
+    combine_along(source, n, A, B, C, op, 0, 1, 1);
+  else
+    combine_along(source, n, A, B, C, op, 0, 0, 1);
 }
 
 static void combine_values(const u8 *source, u32 n, const Matrix *A, const Matrix *B, Matrix *C, Op op) {
@@ -224,22 +238,26 @@ static int sum_may_overflow(const Matrix *A, const Matrix *B) {
 
 static Info add_plane(const Union *U, const Matrix *A, const Matrix *B, Op op, u32 type, Matrix **out) {
   Type larger = is64(A) || is64(B) ? T_UINT64 : T_UINT32;
-  if (!type) type = larger;
-  else if (type == 1) type = larger == T_UINT32 && op == OP_PLUS && sum_may_overflow(A, B) ? T_UINT64 : larger;
+  if (!type)
+    type = larger;
+  else if (type == 1)
+    type = larger == T_UINT32 && op == OP_PLUS && sum_may_overflow(A, B) ? T_UINT64 : larger;
   else if (type == T_UINT32 && larger == T_UINT64)
     return fail(DOMAIN_MISMATCH, "UINT64 values are not added in UINT32; cast them first");
   Info info = matrix_new(out, U->pattern, type);
   if (info) return info;
   const Matrix *alone = !B->pattern->nvals ? A : !A->pattern->nvals ? B : NULL;
-  if (alone) matrix_copy_values(alone, *out);
-  else combine_values(U->source, U->pattern->nvals, A, B, *out, op);
+  if (alone)
+    matrix_copy_values(alone, *out);
+  else
+    combine_values(U->source, U->pattern->nvals, A, B, *out, op);
   return OK;
 }
 
 /*
- * C[k] = A[k] op B[k] for k < planes, where all A share one pattern and all B share one: the merge is done once and the C
- * share theirs. type: 0 the larger of the two, 1 the same but UINT64 where a sum of UINT32 might overflow, or a Type.
- * DIMENSION_MISMATCH, DOMAIN_MISMATCH, OUT_OF_MEMORY.
+ * C[k] = A[k] op B[k] for k < planes, where all A share one pattern and all B share one: the merge is done
+ * once and the C share theirs. type: 0 the larger of the two, 1 the same but UINT64 where a sum of UINT32
+ * might overflow, or a Type. DIMENSION_MISMATCH, DOMAIN_MISMATCH, OUT_OF_MEMORY.
  */
 Info EXPORT(gb_ewise_add)(Matrix **A, Matrix **B, Matrix **C, u32 planes, Op op, u32 type) {
   if (A[0]->pattern->nrows != B[0]->pattern->nrows || A[0]->pattern->ncols != B[0]->pattern->ncols)

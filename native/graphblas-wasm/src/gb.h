@@ -1,10 +1,11 @@
 /*
  * graphblas-wasm: the objects and the conventions every source file here shares.
  *
- * A matrix is a pattern (which entries exist) and one array of values. Patterns are counted references, so that value
- * planes over the same links (packets and bytes) hold, merge and compress their pattern once.
+ * A matrix is a pattern (which entries exist) and one array of values. Patterns are counted references, so
+ * that value planes over the same links (packets and bytes) hold, merge and compress their pattern once.
  *
- * Exported functions return an Info. Further results go to gb_result[], and on failure gb_reason says what was wrong.
+ * Exported functions return an Info. Further results go to gb_result[], and on failure gb_reason says what
+ * was wrong.
  */
 #ifndef GB_H
 #define GB_H
@@ -37,13 +38,13 @@ typedef enum { T_BOOL = 1, T_INT8, T_UINT8, T_INT16, T_UINT16, T_INT32, T_UINT32
 
 typedef enum { OP_PLUS, OP_MAX, OP_MIN, OP_FIRST, OP_SECOND, OP_COUNT, OP_NONE } Op;
 
-#define GB_INDEX_MAX ((u64)1 << 60) /* the largest dimension */
+#define GB_INDEX_MAX ((u64)1 << 60)  /* the largest dimension */
 #define GB_NARROW_MAX ((u64)1 << 32) /* dimensions up to this have 32-bit indices in memory */
 
 /*
- * HyperCSR: row Ah[k] holds the columns Aj[Ap[k]] .. Aj[Ap[k+1]-1], increasing; no row is empty. Ah and Aj are u32 in a
- * narrow pattern (both dimensions at most 2^32) and u64 in a wide one; Ap is always u32, for nvals cannot reach 2^32 in a
- * 32-bit linear memory.
+ * HyperCSR: row Ah[k] holds the columns Aj[Ap[k]] .. Aj[Ap[k+1]-1], increasing; no row is empty. Ah and Aj
+ * are u32 in a narrow pattern (both dimensions at most 2^32) and u64 in a wide one; Ap is always u32, for
+ * nvals cannot reach 2^32 in a 32-bit linear memory.
  */
 typedef struct {
   u32 references;
@@ -76,13 +77,18 @@ typedef struct {
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-/* An index or value array whose element width is a constant at the call site: each caller gets its own loop. */
+/*
+ * An index or value array whose element width is a constant at the call site: each caller gets its own
+ * loop.
+ */
 INLINE u64 get(const void *array, u32 wide, size_t i) {
   return wide ? ((const u64 *)array)[i] : ((const u32 *)array)[i];
 }
 INLINE void put(void *array, u32 wide, size_t i, u64 value) {
-  if (wide) ((u64 *)array)[i] = value;
-  else ((u32 *)array)[i] = (u32)value;
+  if (wide)
+    ((u64 *)array)[i] = value;
+  else
+    ((u32 *)array)[i] = (u32)value;
 }
 INLINE size_t width(u32 wide) { return wide ? 8 : 4; }
 INLINE u32 is64(const Matrix *A) { return A->type == T_UINT64; }
@@ -125,10 +131,10 @@ void columns_free(Columns *c);
 /* build.c */
 Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup);
 void pattern_from_packed(Pattern *P, const u64 *keys, u32 n);
-Info EXPORT(gb_narrow)(u64 *X, u32 n);
 
 /* zstd_glue.c, lz4.c */
-Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices, size_t *written);
+Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices,
+               size_t *written);
 size_t zstd_bound(size_t bytes);
 int zstd_unpack(void *to, size_t bytes, const void *from, size_t packed);
 int lz4_unpack(void *to, size_t bytes, const void *from, size_t packed);

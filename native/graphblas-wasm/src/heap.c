@@ -1,7 +1,8 @@
 /*
- * The allocator of the linear memory: two-level segregated fit (Masmano et al., TLSF, 2004): constant time, free
- * neighbours merge at once, so that a million matrices leave no hole behind. Blocks are in address order from the end of
- * the module's data to the end of memory; memory grows by whole pages, and is bounded by the host, which makes it.
+ * The allocator of the linear memory: two-level segregated fit (Masmano et al., TLSF, 2004): constant time,
+ * free neighbours merge at once, so that a million matrices leave no hole behind. Blocks are in address order
+ * from the end of the module's data to the end of memory; memory grows by whole pages, and is bounded by the
+ * host, which makes it.
  *
  * A native build (the fuzzer, under ASan) uses malloc in its place, with the same limit.
  */
@@ -54,8 +55,10 @@ static void list_remove(Block *b) {
   u32 f, s;
   class_of(size_of(b), &f, &s);
   if (b->next_free) b->next_free->previous_free = b->previous_free;
-  if (b->previous_free) b->previous_free->next_free = b->next_free;
-  else if (!(lists[f][s] = b->next_free) && !(second_map[f] &= ~(1u << s))) first_map &= ~(1u << f);
+  if (b->previous_free)
+    b->previous_free->next_free = b->next_free;
+  else if (!(lists[f][s] = b->next_free) && !(second_map[f] &= ~(1u << s)))
+    first_map &= ~(1u << f);
   b->size_flag &= ~FREE;
 }
 
@@ -89,13 +92,17 @@ static void split(Block *b, u32 size) {
 }
 
 static int grow(u32 size) {
-  u32 tail = last && (last->below->size_flag & FREE) ? size_of(last->below) : 0; /* free at the end already; < size */
+  u32 tail = last && (last->below->size_flag & FREE) ? size_of(last->below)
+                                                     : 0; /* free at the end already; < size */
   u64 pages = ((u64)size - (tail < size ? tail : 0) + 2 * HEADER + PAGE - 1) / PAGE;
   u32 had = (u32)__builtin_wasm_memory_size(0);
-  if (pages > 65536 || had + pages > 65535) return 0; /* the last page stays unused: end addresses must fit 32 bits */
+  if (pages > 65536 || had + pages > 65535)
+    return 0;                      /* the last page stays unused: end addresses must fit 32 bits */
   u64 generous = pages + had / 16; /* growing is a system call: take a little more, if it is to be had */
-  if (had + generous <= 65535 && __builtin_wasm_memory_grow(0, (u32)generous) != (size_t)-1) pages = generous;
-  else if (__builtin_wasm_memory_grow(0, (u32)pages) == (size_t)-1) return 0;
+  if (had + generous <= 65535 && __builtin_wasm_memory_grow(0, (u32)generous) != (size_t)-1)
+    pages = generous;
+  else if (__builtin_wasm_memory_grow(0, (u32)pages) == (size_t)-1)
+    return 0;
   Block *b = last;
   if (!b) { /* the first growth: the heap starts in what is left of the module's own last page */
     b = (Block *)(((u32)(uintptr_t)&__heap_base + ALIGN - 1) & ~(ALIGN - 1));
@@ -112,7 +119,8 @@ static int grow(u32 size) {
 
 /* A free block of at least size, still in its list; NULL if there is none. */
 static Block *find(u32 size) {
-  u64 rounded = (u64)size + ((1u << (31 - __builtin_clz(size) - SECOND_BITS)) - 1); /* any block of the class fits */
+  u64 rounded =
+      (u64)size + ((1u << (31 - __builtin_clz(size) - SECOND_BITS)) - 1); /* any block of the class fits */
   if (rounded > UINT32_MAX) return NULL;
   u32 f, s;
   class_of((u32)rounded, &f, &s);

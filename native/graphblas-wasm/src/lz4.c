@@ -1,6 +1,6 @@
 /*
- * LZ4 block decoding (both LZ4 and LZ4HC write this format; lz4_Block_format.md of the LZ4 project). Every length is
- * checked against both ends before a byte moves.
+ * LZ4 block decoding (both LZ4 and LZ4HC write this format; lz4_Block_format.md of the LZ4 project). Every
+ * length is checked against both ends before a byte moves.
  */
 #include "gb.h"
 
@@ -21,8 +21,10 @@ static int more_length(Input *in, size_t *length) {
 
 static void copy_match(u8 *to, size_t offset, size_t length) {
   const u8 *from = to - offset;
-  if (offset >= length) memcpy(to, from, length);
-  else if (offset == 1) memset(to, *from, length);
+  if (offset >= length)
+    memcpy(to, from, length);
+  else if (offset == 1)
+    memset(to, *from, length);
   else
     while (length--) *to++ = *from++; /* overlapping: the copy repeats itself */
 }

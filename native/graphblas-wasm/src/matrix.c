@@ -2,8 +2,8 @@
 #include "gb.h"
 
 /*
- * A matrix over P, of which it takes one new reference; its values are uninitialised. One more value than nvals may be
- * read: loops without branches do.
+ * A matrix over P, of which it takes one new reference; its values are uninitialised. One more value than
+ * nvals may be read: loops without branches do.
  */
 Info matrix_new(Matrix **out, Pattern *P, Type type) {
   Matrix *A = heap_allocate(sizeof(Matrix));
@@ -70,8 +70,8 @@ Info EXPORT(gb_matrix_from_values)(Pattern *P, Type type, const void *X, u32 x64
 /* type, nrows, ncols, nvals, nvec, wide, pattern, Ap, Ah, Aj, Ax */
 void EXPORT(gb_matrix_describe)(const Matrix *A) {
   const Pattern *P = A->pattern;
-  u64 facts[] = {A->type, P->nrows, P->ncols, P->nvals, P->nvec, P->wide, (uintptr_t)P,
-                 (uintptr_t)P->Ap, (uintptr_t)P->Ah, (uintptr_t)P->Aj, (uintptr_t)A->Ax};
+  u64 facts[] = {A->type,      P->nrows,         P->ncols,         P->nvals,         P->nvec,         P->wide,
+                 (uintptr_t)P, (uintptr_t)P->Ap, (uintptr_t)P->Ah, (uintptr_t)P->Aj, (uintptr_t)A->Ax};
   memcpy(gb_result, facts, sizeof facts);
 }
 
@@ -84,7 +84,8 @@ void EXPORT(gb_vector_describe)(const Vector *v) {
 /* A's values to C, which has as many, in C's type; to UINT32 they wrap, as in GraphBLAS. */
 void matrix_copy_values(const Matrix *A, Matrix *C) {
   u32 n = A->pattern->nvals;
-  if (A->type == C->type) memcpy(C->Ax, A->Ax, n * width(is64(A)));
+  if (A->type == C->type)
+    memcpy(C->Ax, A->Ax, n * width(is64(A)));
   else if (is64(C))
     for (u32 k = 0; k < n; k++) ((u64 *)C->Ax)[k] = ((u32 *)A->Ax)[k];
   else

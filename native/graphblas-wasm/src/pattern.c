@@ -13,7 +13,8 @@ Info pattern_new(Pattern **out, u64 nrows, u64 ncols, u64 nvec, u64 nvals) {
   if (nvals > UINT32_MAX / 8 || nvec > nvals) return fail_memory(); /* cannot be held in 4 GiB */
   Pattern *P = heap_allocate(sizeof(Pattern));
   if (!P) return fail_memory();
-  *P = (Pattern){.references = 1, .wide = wide, .nvec = (u32)nvec, .nvals = (u32)nvals, .nrows = nrows, .ncols = ncols};
+  *P = (Pattern){
+      .references = 1, .wide = wide, .nvec = (u32)nvec, .nvals = (u32)nvals, .nrows = nrows, .ncols = ncols};
   P->Ap = heap_allocate((nvec + 1) * sizeof(u32));
   P->Ah = heap_allocate(nvec * width(wide));
   P->Aj = heap_allocate(nvals * width(wide));
@@ -77,7 +78,8 @@ INLINE Info copy_rows(Pattern *P, const Arrays *from, u32 from64, u32 to64) {
   u64 start = 0, previous = 0;
   for (u32 k = 0; k < P->nvec; k++) {
     u64 end = get(from->Ap, from->Ap64, k + 1), row = get(from->Ah, from->Ah64, k);
-    if (end <= start || end > P->nvals) return fail(INVALID_VALUE, "Ap is not strictly increasing up to nvals");
+    if (end <= start || end > P->nvals)
+      return fail(INVALID_VALUE, "Ap is not strictly increasing up to nvals");
     if (row >= P->nrows) return fail(INDEX_OUT_OF_BOUNDS, "Ah holds a row index that is not below nrows");
     if (k && row <= previous) return fail(INVALID_VALUE, "Ah is not strictly increasing");
     Info info = copy_row(P, from->Aj, from64, to64, start, end);
@@ -94,8 +96,8 @@ INLINE Info copy_rows(Pattern *P, const Arrays *from, u32 from64, u32 to64) {
  * A pattern from HyperCSR arrays in linear memory. wide64: bit 0 Ap, bit 1 Ah, bit 2 Aj are u64, else u32.
  * Result 0: the pattern. INVALID_VALUE, INDEX_OUT_OF_BOUNDS, OUT_OF_MEMORY.
  */
-Info EXPORT(gb_pattern_from_csr)(u64 nrows, u64 ncols, u32 nvec, u32 nvals, const void *Ap, const void *Ah, const void *Aj,
-                                 u32 wide64) {
+Info EXPORT(gb_pattern_from_csr)(u64 nrows, u64 ncols, u32 nvec, u32 nvals, const void *Ap, const void *Ah,
+                                 const void *Aj, u32 wide64) {
   Arrays from = {Ap, Ah, Aj, wide64 & 1, wide64 >> 1 & 1, wide64 >> 2 & 1};
   Info info = check_dimensions(nrows, ncols);
   if (info) return info;
@@ -103,8 +105,10 @@ Info EXPORT(gb_pattern_from_csr)(u64 nrows, u64 ncols, u32 nvec, u32 nvals, cons
   if (nvec > nvals) return fail(INVALID_VALUE, "there are more rows than values: a row of Ah is empty");
   Pattern *P;
   if ((info = pattern_new(&P, nrows, ncols, nvec, nvals))) return info;
-  if (P->wide) info = from.Aj64 ? copy_rows(P, &from, 1, 1) : copy_rows(P, &from, 0, 1);
-  else info = from.Aj64 ? copy_rows(P, &from, 1, 0) : copy_rows(P, &from, 0, 0);
+  if (P->wide)
+    info = from.Aj64 ? copy_rows(P, &from, 1, 1) : copy_rows(P, &from, 0, 1);
+  else
+    info = from.Aj64 ? copy_rows(P, &from, 1, 0) : copy_rows(P, &from, 0, 0);
   if (info) {
     pattern_release(P);
     return info;

@@ -1,4 +1,7 @@
-/* The nine network quantities of the Graph Challenge: one pass over the rows, one radix sort of the columns. */
+/*
+ * The nine network quantities of the Graph Challenge: one pass over the rows, one radix sort of the
+ * columns.
+ */
 #include "gb.h"
 
 typedef struct {
@@ -29,7 +32,8 @@ INLINE Extremes of_rows(const Pattern *P, const void *X, u32 x64) {
 INLINE u32 of_columns(const Columns *c, u32 wide, u32 x64, Extremes *e) {
   u32 distinct = 0, start = 0;
   u64 sum = 0, previous = 0;
-  for (u32 k = 0; k < c->n; k++) { /* a run's sum only grows: every prefix may be compared, so no branch at its end */
+  for (u32 k = 0; k < c->n;
+       k++) { /* a run's sum only grows: every prefix may be compared, so no branch at its end */
     u64 column = get(c->J, wide, k);
     u32 new = !k || column != previous;
     distinct += new;
@@ -42,8 +46,8 @@ INLINE u32 of_columns(const Columns *c, u32 wide, u32 x64, Extremes *e) {
 }
 
 /*
- * Results: n_packets (the sum of the values), n_links, n_sources, n_destinations, max_packets, max_source_packets,
- * max_fan_out, max_destination_packets, max_fan_in.
+ * Results: n_packets (the sum of the values), n_links, n_sources, n_destinations, max_packets,
+ * max_source_packets, max_fan_out, max_destination_packets, max_fan_in.
  */
 Info EXPORT(gb_quantities)(const Matrix *A) {
   const Pattern *P = A->pattern;
@@ -52,11 +56,20 @@ Info EXPORT(gb_quantities)(const Matrix *A) {
   if (info) return info;
   Extremes rows = is64(A) ? of_rows(P, A->Ax, 1) : of_rows(P, A->Ax, 0), columns = {0, 0, 0, 0};
   u32 destinations;
-  if (P->wide) destinations = is64(A) ? of_columns(&c, 1, 1, &columns) : of_columns(&c, 1, 0, &columns);
-  else destinations = is64(A) ? of_columns(&c, 0, 1, &columns) : of_columns(&c, 0, 0, &columns);
+  if (P->wide)
+    destinations = is64(A) ? of_columns(&c, 1, 1, &columns) : of_columns(&c, 1, 0, &columns);
+  else
+    destinations = is64(A) ? of_columns(&c, 0, 1, &columns) : of_columns(&c, 0, 0, &columns);
   columns_free(&c);
-  u64 facts[] = {rows.sum, P->nvals, P->nvec, destinations, rows.largest, rows.largest_run_sum, rows.largest_run,
-                 columns.largest_run_sum, columns.largest_run};
+  u64 facts[] = {rows.sum,
+                 P->nvals,
+                 P->nvec,
+                 destinations,
+                 rows.largest,
+                 rows.largest_run_sum,
+                 rows.largest_run,
+                 columns.largest_run_sum,
+                 columns.largest_run};
   memcpy(gb_result, facts, sizeof facts);
   return OK;
 }

@@ -1,8 +1,9 @@
 /*
- * Stable LSD radix sort of u32 or u64 keys with an optional payload of 4 or 8 bytes, for hosts without a libc.
- * Digits of up to 11 bits are laid only over bits in which the keys differ, so that sorting addresses of one network, or
- * indices with constant high bits, takes as few passes as their entropy needs. Keys that their upper digits tell apart are
- * sorted by those alone. There is no worst case that an attacker could find: at most twice the time of any other keys.
+ * Stable LSD radix sort of u32 or u64 keys with an optional payload of 4 or 8 bytes, for hosts without a
+ * libc. Digits of up to 11 bits are laid only over bits in which the keys differ, so that sorting addresses
+ * of one network, or indices with constant high bits, takes as few passes as their entropy needs. Keys that
+ * their upper digits tell apart are sorted by those alone. There is no worst case that an attacker could
+ * find: at most twice the time of any other keys.
  */
 #ifndef GB_RADIX_H
 #define GB_RADIX_H
@@ -39,9 +40,13 @@ INLINE void radix_starts(u32 *counts, u32 mask) {
   }
 }
 
-/* One pass: scatters by `digit` with its counts, and counts the next digit on the way, unless it is the last. */
-INLINE void radix_pass(const void *keys, void *keys_to, u32 wide, const void *load, void *load_to, u32 payload, u32 n,
-                       RadixDigit digit, RadixDigit next, u32 *at, u32 *counts_next, int last) {
+/*
+ * One pass: scatters by `digit` with its counts, and counts the next digit on the way, unless it is the
+ * last.
+ */
+INLINE void radix_pass(const void *keys, void *keys_to, u32 wide, const void *load, void *load_to,
+                       u32 payload, u32 n, RadixDigit digit, RadixDigit next, u32 *at, u32 *counts_next,
+                       int last) {
   radix_starts(at, digit.mask);
   if (!last) memset(counts_next, 0, sizeof(u32) * ((size_t)next.mask + 1));
   for (u32 i = 0; i < n; i++) {
@@ -55,7 +60,8 @@ INLINE void radix_pass(const void *keys, void *keys_to, u32 wide, const void *lo
 
 /* Lays digits over the bits that vary; returns their number. */
 static u32 radix_plan(u64 varying, u32 n, RadixDigit *digits) {
-  u32 most = n < 4096 ? 8 : RADIX_BITS_MAX, count = 0; /* small inputs would spend their time in the counters */
+  u32 most = n < 4096 ? 8 : RADIX_BITS_MAX,
+      count = 0; /* small inputs would spend their time in the counters */
   while (varying) {
     u32 shift = (u32)__builtin_ctzll(varying), span = 64 - (u32)__builtin_clzll(varying) - shift;
     u32 passes = (span + most - 1) / most, bits = (span + passes - 1) / passes;
@@ -88,8 +94,8 @@ INLINE int radix_mend(void *keys, u32 wide, void *load, u32 payload, u32 n, u32 
 }
 
 /*
- * Would it do to sort by the bits from `shift` up and mend the rest? Yes if in a sample no two keys agree in those bits
- * only, as with addresses that are all different; no if a few sources have most of the traffic.
+ * Would it do to sort by the bits from `shift` up and mend the rest? Yes if in a sample no two keys agree in
+ * those bits only, as with addresses that are all different; no if a few sources have most of the traffic.
  */
 INLINE int radix_top_separates(const void *keys, u32 wide, u32 n, u32 shift) {
   static u64 seen[1024];
@@ -105,16 +111,19 @@ INLINE int radix_top_separates(const void *keys, u32 wide, u32 n, u32 shift) {
 }
 
 /* Sorts by digits[first..passes-1]. Returns 1 if the data ended in the scratch arrays. */
-INLINE int radix_passes(void *keys, void *keys_scratch, u32 wide, void *load, void *load_scratch, u32 payload, u32 n,
-                        const RadixDigit *digits, u32 first, u32 passes) {
+INLINE int radix_passes(void *keys, void *keys_scratch, u32 wide, void *load, void *load_scratch, u32 payload,
+                        u32 n, const RadixDigit *digits, u32 first, u32 passes) {
   memset(radix_counts[first & 1], 0, sizeof radix_counts[0]);
   for (u32 i = 0; i < n; i++)
     radix_counts[first & 1][(u32)(get(keys, wide, i) >> digits[first].shift) & digits[first].mask]++;
   for (u32 pass = first; pass < passes; pass++) {
     u32 *at = radix_counts[pass & 1], *next = radix_counts[~pass & 1];
     if (pass + 1 < passes)
-      radix_pass(keys, keys_scratch, wide, load, load_scratch, payload, n, digits[pass], digits[pass + 1], at, next, 0);
-    else radix_pass(keys, keys_scratch, wide, load, load_scratch, payload, n, digits[pass], digits[pass], at, next, 1);
+      radix_pass(keys, keys_scratch, wide, load, load_scratch, payload, n, digits[pass], digits[pass + 1], at,
+                 next, 0);
+    else
+      radix_pass(keys, keys_scratch, wide, load, load_scratch, payload, n, digits[pass], digits[pass], at,
+                 next, 1);
     void *swap = keys;
     keys = keys_scratch;
     keys_scratch = swap;
@@ -125,19 +134,27 @@ INLINE int radix_passes(void *keys, void *keys_scratch, u32 wide, void *load, vo
   return (int)((passes - first) & 1);
 }
 
+/* The bits in which n keys differ. */
+INLINE u64 radix_varying(const void *keys, u32 wide, u32 n) {
+  u64 varying = 0, first = n ? get(keys, wide, 0) : 0;
+  for (u32 i = 1; i < n; i++) varying |= get(keys, wide, i) ^ first;
+  return varying;
+}
+
 /*
- * Sorts n keys (u64 if wide) and their payload. The scratch arrays have room for n. Returns 1 if the sorted data ended in
- * the scratch arrays, 0 if in the given ones: the caller swaps its pointers instead of copying.
+ * Sorts n keys (u64 if wide), which differ in no other bits than `varying`, and their payload. The scratch
+ * arrays have room for n. Returns 1 if the sorted data ended in the scratch arrays, 0 if in the given ones:
+ * the caller swaps its pointers instead of copying.
  */
-INLINE int radix_sort(void *keys, void *keys_scratch, u32 wide, void *load, void *load_scratch, u32 payload, u32 n) {
+INLINE int radix_sort(void *keys, void *keys_scratch, u32 wide, void *load, void *load_scratch, u32 payload,
+                      u32 n, u64 varying) {
   if (n <= RADIX_INSERTION) {
     if (n) radix_mend(keys, wide, load, payload, n, UINT32_MAX);
     return 0;
   }
-  u64 varying = 0, lead = get(keys, wide, 0);
-  for (u32 i = 1; i < n; i++) varying |= get(keys, wide, i) ^ lead;
   RadixDigit digits[RADIX_PASSES_MAX];
-  u32 passes = radix_plan(varying, n, digits), first = passes, bits = 0, needed = 32 - (u32)__builtin_clz(n) + 12;
+  u32 passes = radix_plan(varying, n, digits), first = passes, bits = 0,
+      needed = 32 - (u32)__builtin_clz(n) + 12;
   if (!passes) return 0;
   while (first && bits < needed) bits += 32 - (u32)__builtin_clz(digits[--first].mask);
   if (first && !radix_top_separates(keys, wide, n, digits[first].shift)) first = 0;
@@ -145,7 +162,9 @@ INLINE int radix_sort(void *keys, void *keys_scratch, u32 wide, void *load, void
     void *from = swapped ? keys_scratch : keys, *to = swapped ? keys : keys_scratch;
     void *load_from = swapped ? load_scratch : load, *load_to = swapped ? load : load_scratch;
     swapped ^= radix_passes(from, to, wide, load_from, load_to, payload, n, digits, first, passes);
-    if (!first || radix_mend(swapped ? keys_scratch : keys, wide, swapped ? load_scratch : load, payload, n, n / 2)) return swapped;
+    if (!first ||
+        radix_mend(swapped ? keys_scratch : keys, wide, swapped ? load_scratch : load, payload, n, n / 2))
+      return swapped;
   }
 }
 #endif

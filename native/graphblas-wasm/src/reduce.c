@@ -1,6 +1,6 @@
 /*
- * GrB_reduce to vectors and scalars. Results are UINT64 whatever the matrix holds (sums of UINT32 do not wrap at 2^32;
- * sums of UINT64 wrap as in GraphBLAS).
+ * GrB_reduce to vectors and scalars. Results are UINT64 whatever the matrix holds (sums of UINT32 do not wrap
+ * at 2^32; sums of UINT64 wrap as in GraphBLAS).
  */
 #include "gb.h"
 #include "radix.h"
@@ -21,7 +21,10 @@ static u64 reduce_any(const void *X, u32 x64, u32 start, u32 end, Op op) {
   }
 }
 
-/* Result 0: the reduction of all values; 0 without any, which is the identity of plus, max and count (not of min). */
+/*
+ * Result 0: the reduction of all values; 0 without any, which is the identity of plus, max and count (not
+ * of * min).
+ */
 void EXPORT(gb_matrix_reduce)(const Matrix *A, Op op) {
   u32 n = A->pattern->nvals;
   gb_result[0] = n ? reduce_any(A->Ax, is64(A), 0, n, op) : op == OP_MIN ? UINT64_MAX : 0;
@@ -40,8 +43,10 @@ INLINE void reduce_rows(const Pattern *P, const void *X, Vector *v, u32 x64, u32
 
 INLINE void reduce_rows_op(const Matrix *A, Vector *v, Op op) {
   const Pattern *P = A->pattern;
-  if (P->wide) is64(A) ? reduce_rows(P, A->Ax, v, 1, 1, op) : reduce_rows(P, A->Ax, v, 0, 1, op);
-  else is64(A) ? reduce_rows(P, A->Ax, v, 1, 0, op) : reduce_rows(P, A->Ax, v, 0, 0, op);
+  if (P->wide)
+    is64(A) ? reduce_rows(P, A->Ax, v, 1, 1, op) : reduce_rows(P, A->Ax, v, 0, 1, op);
+  else
+    is64(A) ? reduce_rows(P, A->Ax, v, 1, 0, op) : reduce_rows(P, A->Ax, v, 0, 0, op);
 }
 
 /* Result 0: a Vector of the rows that have entries. */
@@ -49,16 +54,25 @@ Info EXPORT(gb_reduce_rows)(const Matrix *A, Op op) {
   Vector *v;
   Info info = vector_new(&v, A->pattern->nrows, A->pattern->nvec);
   if (info) return info;
-  if (op == OP_COUNT) reduce_rows_op(A, v, OP_COUNT);
-  else if (op == OP_MAX) reduce_rows_op(A, v, OP_MAX);
-  else if (op == OP_MIN) reduce_rows_op(A, v, OP_MIN);
-  else reduce_rows_op(A, v, OP_PLUS);
+  if (op == OP_COUNT)
+    reduce_rows_op(A, v, OP_COUNT);
+  else if (op == OP_MAX)
+    reduce_rows_op(A, v, OP_MAX);
+  else if (op == OP_MIN)
+    reduce_rows_op(A, v, OP_MIN);
+  else
+    reduce_rows_op(A, v, OP_PLUS);
   gb_result[0] = (uintptr_t)v;
   return OK;
 }
 
 void columns_free(Columns *c) {
   heap_free(c->blocks[0]), heap_free(c->blocks[1]), heap_free(c->blocks[2]), heap_free(c->blocks[3]);
+}
+
+/* Sorts blocks 0 by itself with blocks 2; 1 and 3 are scratch. 1 if the result is there. */
+INLINE u32 sort_columns(void **blocks, u32 n, u64 varying, u32 wide, u32 payload) {
+  return (u32)radix_sort(blocks[0], blocks[1], wide, blocks[2], blocks[3], payload, n, varying);
 }
 
 /* A's columns, sorted, with their values. Free with columns_free. */
@@ -73,14 +87,19 @@ Info columns_sorted(const Matrix *A, Columns *c) {
       return fail_memory();
     }
   }
-  void *J = c->blocks[0], *J2 = c->blocks[1], *X = c->blocks[2], *X2 = c->blocks[3];
+  void *J = c->blocks[0], *X = c->blocks[2];
   memcpy(J, P->Aj, n * width(P->wide));
   memcpy(X, A->Ax, n * width(x64));
-  int swapped;
-  if (P->wide) swapped = x64 ? radix_sort(J, J2, 1, X, X2, PAYLOAD64, n) : radix_sort(J, J2, 1, X, X2, PAYLOAD32, n);
-  else swapped = x64 ? radix_sort(J, J2, 0, X, X2, PAYLOAD64, n) : radix_sort(J, J2, 0, X, X2, PAYLOAD32, n);
-  c->J = swapped ? J2 : J;
-  c->X = swapped ? X2 : X;
+  u64 varying = P->wide ? radix_varying(J, 1, n) : radix_varying(J, 0, n);
+  u32 swapped;
+  if (P->wide)
+    swapped = x64 ? sort_columns(c->blocks, n, varying, 1, PAYLOAD64)
+                  : sort_columns(c->blocks, n, varying, 1, PAYLOAD32);
+  else
+    swapped = x64 ? sort_columns(c->blocks, n, varying, 0, PAYLOAD64)
+                  : sort_columns(c->blocks, n, varying, 0, PAYLOAD32);
+  c->J = c->blocks[swapped];
+  c->X = c->blocks[2 + swapped];
   return OK;
 }
 

@@ -4,13 +4,16 @@
 INLINE u32 first_not_below(const void *array, u32 wide, u32 low, u32 high, u64 bound) {
   while (low < high) {
     u32 middle = low + (high - low) / 2;
-    if (get(array, wide, middle) < bound) low = middle + 1;
-    else high = middle;
+    if (get(array, wide, middle) < bound)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low;
 }
 
-INLINE void take(const Matrix *A, u32 first, u32 last, u64 col_low, u64 col_high, u32 wide, u32 x64, Matrix *C) {
+INLINE void take(const Matrix *A, u32 first, u32 last, u64 col_low, u64 col_high, u32 wide, u32 x64,
+                 Matrix *C) {
   const Pattern *P = A->pattern;
   Pattern *R = C->pattern;
   u32 n = 0, nvec = 0;
@@ -28,10 +31,14 @@ INLINE void take(const Matrix *A, u32 first, u32 last, u64 col_low, u64 col_high
   heap_shrink(C->Ax, ((size_t)n + 1) * width(x64));
 }
 
-/* Entries with row_low <= row < row_high and col_low <= column < col_high, dimensions kept. Result 0: the matrix. */
+/*
+ * Entries with row_low <= row < row_high and col_low <= column < col_high, dimensions kept. Result 0: the
+ * * matrix.
+ */
 Info EXPORT(gb_extract_range)(const Matrix *A, u64 row_low, u64 row_high, u64 col_low, u64 col_high) {
   const Pattern *P = A->pattern;
-  u32 first = first_not_below(P->Ah, P->wide, 0, P->nvec, row_low), last = first_not_below(P->Ah, P->wide, first, P->nvec, row_high);
+  u32 first = first_not_below(P->Ah, P->wide, 0, P->nvec, row_low),
+      last = first_not_below(P->Ah, P->wide, first, P->nvec, row_high);
   Pattern *R;
   Matrix *C;
   Info info = pattern_new(&R, P->nrows, P->ncols, last - first, P->Ap[last] - P->Ap[first]);
@@ -39,13 +46,20 @@ Info EXPORT(gb_extract_range)(const Matrix *A, u64 row_low, u64 row_high, u64 co
   info = matrix_new(&C, R, A->type);
   pattern_release(R);
   if (info) return info;
-  if (P->wide) is64(A) ? take(A, first, last, col_low, col_high, 1, 1, C) : take(A, first, last, col_low, col_high, 1, 0, C);
-  else is64(A) ? take(A, first, last, col_low, col_high, 0, 1, C) : take(A, first, last, col_low, col_high, 0, 0, C);
+  if (P->wide)
+    is64(A) ? take(A, first, last, col_low, col_high, 1, 1, C)
+            : take(A, first, last, col_low, col_high, 1, 0, C);
+  else
+    is64(A) ? take(A, first, last, col_low, col_high, 0, 1, C)
+            : take(A, first, last, col_low, col_high, 0, 0, C);
   gb_result[0] = (uintptr_t)C;
   return OK;
 }
 
-/* A heap of the n best positions, the worst on top. Better: a larger value, or an equal one further to the front. */
+/*
+ * A heap of the n best positions, the worst on top. Better: a larger value, or an equal one further to the
+ * * front.
+ */
 typedef struct {
   const void *X;
   u32 x64, count;
@@ -97,8 +111,10 @@ Info EXPORT(gb_matrix_top)(const Matrix *A, u32 most, u64 *rows, u64 *columns, u
     u32 p = at[k], low = 0, high = P->nvec; /* the last row that starts at or before p */
     while (high - low > 1) {
       u32 middle = low + (high - low) / 2;
-      if (P->Ap[middle] <= p) low = middle;
-      else high = middle;
+      if (P->Ap[middle] <= p)
+        low = middle;
+      else
+        high = middle;
     }
     rows[k] = get(P->Ah, P->wide, low);
     columns[k] = get(P->Aj, P->wide, p);

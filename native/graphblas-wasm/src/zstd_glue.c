@@ -1,6 +1,7 @@
 /*
- * What blobs need of upstream ZSTD, with contexts that are made once and kept; and, for level 1, a match finder for arrays
- * of 64-bit indices that is faster than ZSTD's general one. Any reader of ZSTD reads what it gives.
+ * What blobs need of upstream ZSTD, with contexts that are made once and kept; and, for level 1, a match
+ * finder for arrays of 64-bit indices that is faster than ZSTD's general one. Any reader of ZSTD reads what
+ * it gives.
  */
 #define ZSTD_STATIC_LINKING_ONLY
 #include "gb.h"
@@ -15,11 +16,13 @@ static ZSTD_CCtx *compressor;
 static ZSTD_DCtx *decompressor;
 
 /*
- * A parse (ZSTD_sequenceProducer_F) that knows what it sees: in sorted indices, and in small values, an element has its high
- * bytes in common with the one before. So matches are 8 back, and end where bytes differ: one xor an element, no hash table.
+ * A parse (ZSTD_sequenceProducer_F) that knows what it sees: in sorted indices, and in small values, an
+ * element has its high bytes in common with the one before. So matches are 8 back, and end where bytes
+ * differ: one xor an element, no hash table.
  */
-static size_t parse_indices(void *state, ZSTD_Sequence *out, size_t capacity, const void *source, size_t bytes,
-                            const void *dictionary, size_t dictionary_bytes, int level, size_t window) {
+static size_t parse_indices(void *state, ZSTD_Sequence *out, size_t capacity, const void *source,
+                            size_t bytes, const void *dictionary, size_t dictionary_bytes, int level,
+                            size_t window) {
   (void)state, (void)dictionary, (void)dictionary_bytes, (void)level, (void)window;
   if (bytes < 2 * STRIDE || capacity < bytes / STRIDE + 2) return ZSTD_SEQUENCE_PRODUCER_ERROR;
   const u8 *from = source;
@@ -56,15 +59,18 @@ static size_t parse_indices(void *state, ZSTD_Sequence *out, size_t capacity, co
 size_t zstd_bound(size_t bytes) { return ZSTD_compressBound(bytes); }
 
 /* Compresses to a frame; `indices` says that the bytes are 64-bit elements. OUT_OF_MEMORY. */
-Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices, size_t *written) {
+Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices,
+               size_t *written) {
   if (!compressor && !(compressor = ZSTD_createCCtx())) return fail_memory();
   ZSTD_CCtx_reset(compressor, ZSTD_reset_session_and_parameters);
   ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level);
-  if (level == 1) ZSTD_CCtx_setParameter(compressor, ZSTD_c_blockSplitterLevel, 1); /* no search for split points */
+  if (level == 1)
+    ZSTD_CCtx_setParameter(compressor, ZSTD_c_blockSplitterLevel, 1); /* no search for split points */
   if (level == 1 && indices) {
     ZSTD_registerSequenceProducer(compressor, NULL, parse_indices);
     ZSTD_CCtx_setParameter(compressor, ZSTD_c_enableSeqProducerFallback, 1);
-    ZSTD_CCtx_setParameter(compressor, ZSTD_c_repcodeResolution, ZSTD_ps_enable); /* else each "8 back" costs 3 bits */
+    ZSTD_CCtx_setParameter(compressor, ZSTD_c_repcodeResolution,
+                           ZSTD_ps_enable); /* else each "8 back" costs 3 bits */
   }
   *written = ZSTD_compress2(compressor, to, capacity, from, bytes);
   return ZSTD_isError(*written) ? fail_memory() : OK; /* with this capacity only an allocation can fail */

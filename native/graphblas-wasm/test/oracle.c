@@ -1,13 +1,15 @@
 /*
- * The oracle of the tests: native SuiteSparse:GraphBLAS behind stdin and stdout, one process for thousands of cases.
+ * The oracle of the tests: native SuiteSparse:GraphBLAS behind stdin and stdout, one process for thousands of
+ * cases.
  *
  *   cc -O2 -o oracle oracle.c -lgraphblas
  *   oracle            answers requests until stdin ends
- *   oracle time BITS  prints, as one line of JSON, milliseconds of native operations on 2^BITS random tuples, single thread
+ *   oracle time BITS  prints, as one line of JSON, milliseconds of native operations on 2^BITS random tuples,
+ * single thread
  *
- * A message, either way: u32 code, u32 count, then count arrays, each u64 bytes and its content. Requests carry a command
- * (a letter), answers a GrB_Info. The first array of a request is u64 parameters: type code, nrows, ncols, and more; the
- * next ones are tuples I, J, X, all u64. All little-endian.
+ * A message, either way: u32 code, u32 count, then count arrays, each u64 bytes and its content. Requests
+ * carry a command (a letter), answers a GrB_Info. The first array of a request is u64 parameters: type code,
+ * nrows, ncols, and more; the next ones are tuples I, J, X, all u64. All little-endian.
  */
 #include <GraphBLAS.h>
 #include <malloc.h>
@@ -79,14 +81,16 @@ static void add(Message *m, void *data, u64 bytes) { m->arrays[m->count++] = (Ar
 
 /* By the type codes of a blob. */
 static GrB_Type type_of(u64 code) {
-  GrB_Type types[] = {NULL, GrB_BOOL, GrB_INT8, GrB_UINT8, GrB_INT16, GrB_UINT16, GrB_INT32, GrB_UINT32, GrB_INT64,
-                      GrB_UINT64, GrB_FP32, GrB_FP64};
+  GrB_Type types[] = {NULL,      GrB_BOOL,   GrB_INT8,  GrB_UINT8,  GrB_INT16, GrB_UINT16,
+                      GrB_INT32, GrB_UINT32, GrB_INT64, GrB_UINT64, GrB_FP32,  GrB_FP64};
   return types[code];
 }
 
 static GrB_BinaryOp op_of(u64 type, u64 op) {
-  GrB_BinaryOp narrow[] = {GrB_PLUS_UINT32, GrB_MAX_UINT32, GrB_MIN_UINT32, GrB_FIRST_UINT32, GrB_SECOND_UINT32};
-  GrB_BinaryOp wide[] = {GrB_PLUS_UINT64, GrB_MAX_UINT64, GrB_MIN_UINT64, GrB_FIRST_UINT64, GrB_SECOND_UINT64};
+  GrB_BinaryOp narrow[] = {GrB_PLUS_UINT32, GrB_MAX_UINT32, GrB_MIN_UINT32, GrB_FIRST_UINT32,
+                           GrB_SECOND_UINT32};
+  GrB_BinaryOp wide[] = {GrB_PLUS_UINT64, GrB_MAX_UINT64, GrB_MIN_UINT64, GrB_FIRST_UINT64,
+                         GrB_SECOND_UINT64};
   return type == 9 ? wide[op] : narrow[op];
 }
 
@@ -267,7 +271,8 @@ static int time_native(int bits) {
   if (bits < 1 || bits > 26) return 2;
   const int rounds = bits > 18 ? 5 : 15;
   double build_ms = 1e9, add_ms = 1e9, serialize_ms = 1e9, deserialize_ms = 1e9, rows_ms = 1e9;
-  GrB_Matrix A = time_build((u64)1 << bits, &build_ms, rounds), B = time_build((u64)1 << bits, &build_ms, rounds);
+  GrB_Matrix A = time_build((u64)1 << bits, &build_ms, rounds),
+             B = time_build((u64)1 << bits, &build_ms, rounds);
   GrB_Descriptor d;
   GrB_Index bytes = 0;
   TRY(GrB_Descriptor_new(&d));
@@ -306,9 +311,12 @@ int main(int argc, char **argv) {
   TRY(GxB_Global_Option_set(GxB_NTHREADS, 1));
   TRY(GxB_Global_Option_set(GxB_FORMAT, GxB_BY_ROW));
   int status = 0;
-  if (argc == 3 && !strcmp(argv[1], "time")) status = time_native(atoi(argv[2]));
-  else if (argc == 1) serve();
-  else status = 2;
+  if (argc == 3 && !strcmp(argv[1], "time"))
+    status = time_native(atoi(argv[2]));
+  else if (argc == 1)
+    serve();
+  else
+    status = 2;
   GrB_finalize();
   return status;
 }

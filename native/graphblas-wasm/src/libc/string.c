@@ -1,6 +1,7 @@
 /*
- * memcpy and friends for a module without a libc. Short runs are copied by hand: the engine turns each bulk-memory
- * instruction into a call, which costs more than a short copy. Long ones use the bulk instruction.
+ * memcpy and friends for a module without a libc. Short runs are copied by hand: the engine turns each
+ * bulk-memory instruction into a call, which costs more than a short copy. Long ones use the bulk
+ * instruction.
  */
 #include <stdint.h>
 #include <string.h>
@@ -19,9 +20,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
   return to;
 }
 
-void *memmove(void *to, const void *from, size_t bytes) {
-  return __builtin_memmove(to, from, bytes);
-}
+void *memmove(void *to, const void *from, size_t bytes) { return __builtin_memmove(to, from, bytes); }
 
 void *memset(void *to, int value, size_t bytes) {
   if (bytes >= BULK_BYTES) return __builtin_memset(to, value, bytes);
