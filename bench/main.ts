@@ -94,6 +94,8 @@ async function main(): Promise<void> {
   if (!(seconds > 0 && seconds <= 600)) usageError("--seconds is 0..600");
   const groups = chooseGroups(values.only as string | undefined, values.long === true);
   if (typeof groups === "string") usageError(groups);
+  // Leaving through process.exit runs the exit handlers that remove namespaces and folders.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
   const machine = describeMachine();
   const say = (text: string) => void process.stderr.write(`bench: ${text}\n`);
   const options = { seconds, smoke, long: values.long === true };

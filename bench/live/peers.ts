@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { createReadStream, existsSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Namespace } from "../../test/live/tools/netns.js";
+import { TemporaryFolder } from "../temporary.js";
 import { processCpuNs } from "./cpu.js";
 import { type Figures, RECEIVER_INTERFACE, type Receiver, runTrial, type Session } from "./receiver.js";
 
@@ -76,19 +75,13 @@ export const pmacctd: Receiver = {
   name: "pmacctd src_host,dst_host",
   missing: missing("pmacctd", "-V", "pmacct"),
   trial: async (traffic) => {
-    const folder = mkdtempSync(join(tmpdir(), "sparsewire-bench-"));
-    const [config, output] = [join(folder, "pmacctd.conf"), join(folder, "links.csv")];
+    using folder = new TemporaryFolder();
+    const [config, output] = [folder.file("pmacctd.conf"), folder.file("links.csv")];
     writeFileSync(config, pmacctdConfig(output));
-    try {
-      return await runTrial(traffic, VETH, (namespace) =>
-        startPeer(namespace, "pmacctd", ["-f", config], async () => ({
-          counted: await sumPackets(output),
-          dropped: 0,
-        })),
-      );
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const count = async () => ({ counted: await sumPackets(output), dropped: 0 });
+    return await runTrial(traffic, VETH, (namespace) =>
+      startPeer(namespace, "pmacctd", ["-f", config], count),
+    );
   },
 };
 

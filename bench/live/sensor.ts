@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { get } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SensorStatus } from "../../daemon/sensor/status.js";
 import type { Namespace } from "../../test/live/tools/netns.js";
 import { repositoryRoot } from "../../test/live/tools/tool.js";
+import { TemporaryFolder } from "../temporary.js";
 import {
   type Figures,
   RECEIVER_INTERFACE,
@@ -20,13 +19,12 @@ const STOP_MS = 15_000;
 
 /** The real sensor, as an operator starts it: the binary, a configuration, its control socket. */
 export class SensorSession implements Session {
-  readonly #folder: string;
+  readonly #folder = new TemporaryFolder();
   readonly #child;
   readonly #ended: Promise<void>;
   #stderr = "";
 
   constructor(namespace: Namespace, settings: readonly string[] = []) {
-    this.#folder = mkdtempSync(join(tmpdir(), "sparsewire-bench-"));
     const main = join(repositoryRoot(), "dist/daemon/cli/main.js");
     const args = [main, "sensor", "--interface", RECEIVER_INTERFACE, "--control", this.#socket];
     args.push(
@@ -35,7 +33,7 @@ export class SensorSession implements Session {
       "--set",
       "metrics.port=0",
       "--set",
-      `spool.path=${join(this.#folder, "spool")}`,
+      `spool.path=${this.#folder.file("spool")}`,
     );
     for (const setting of settings) args.push("--set", setting);
     this.#child = namespace.spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
@@ -84,11 +82,11 @@ export class SensorSession implements Session {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
     if (this.#child.exitCode === null) await this.#ended;
     clearTimeout(timer);
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder[Symbol.dispose]();
   }
 
   get #socket(): string {
-    return join(this.#folder, "sensor.sock");
+    return this.#folder.file("sensor.sock");
   }
 }
 

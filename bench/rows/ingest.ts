@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { tcpdumpSkipReason } from "../../test/live/tools/tcpdump.js";
 import { repositoryRoot } from "../../test/live/tools/tool.js";
@@ -11,6 +10,7 @@ import {
   writeCaptureFile,
 } from "../capture-file.js";
 import type { Row, RowGroup } from "../report.js";
+import { TemporaryFolder } from "../temporary.js";
 
 const TCPDUMP = "tcpdump -r FILE -w /dev/null";
 const TCPDUMP_MISSING = "not installed: apt-get install tcpdump";
@@ -21,28 +21,29 @@ export const ingestGroup: RowGroup = {
   about: "packets a second of `sparsewire ingest` next to tcpdump reading the same file",
   run: async ({ smoke }, say) => {
     const bits = smoke ? 14 : 24;
-    const folder = mkdtempSync(join(tmpdir(), "sparsewire-bench-"));
-    try {
-      checkSpace(folder, captureFileBytes(2 ** bits) * 1.5);
-      return FILE_DISTRIBUTIONS.flatMap((distribution) => {
-        say(`2^${bits} packets, ${distribution}`);
-        return measure(folder, bits, distribution, smoke ? 1 : 3);
-      });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    using folder = new TemporaryFolder();
+    checkSpace(folder.path, captureFileBytes(2 ** bits) * 1.5);
+    return FILE_DISTRIBUTIONS.flatMap((distribution) => {
+      say(`2^${bits} packets, ${distribution}`);
+      return measure(folder, bits, distribution, smoke ? 1 : 3);
+    });
   },
 };
 
-function measure(folder: string, bits: number, distribution: FileDistribution, rounds: number): Row[] {
-  const file = join(folder, "capture.pcap");
+function measure(
+  folder: TemporaryFolder,
+  bits: number,
+  distribution: FileDistribution,
+  rounds: number,
+): Row[] {
+  const file = folder.file("capture.pcap");
   const packets = 2 ** bits;
   writeCaptureFile(file, packets, distribution);
   const hasTcpdump = tcpdumpSkipReason() === undefined;
   const seconds = { ours: Number.POSITIVE_INFINITY, tcpdump: Number.POSITIVE_INFINITY };
   // Interleaved, so that both meet the same page cache and the same neighbours.
   for (let round = 0; round < rounds; round++) {
-    seconds.ours = Math.min(seconds.ours, timeIngest(file, join(folder, "archives")));
+    seconds.ours = Math.min(seconds.ours, timeIngest(file, folder.file("archives")));
     if (hasTcpdump)
       seconds.tcpdump = Math.min(seconds.tcpdump, timeCommand("tcpdump", ["-r", file, "-w", "/dev/null"]));
   }
