@@ -37,6 +37,7 @@ struct file_interface {
   u32 snaplen; /* 0: unlimited */
   /* ns = units / divide * multiply (one of them is 1; divide 0: always 0), or units / 2^shift s when shift is not 0 */
   u64 multiply, divide;
+  u64 plain_units_max; /* below it ns = units * multiply, without overflow; 0: never so plain */
   u32 shift;
   int64_t offset_ns;
 };
