@@ -22,6 +22,9 @@ export interface ViewOptions {
 /** Below this the view does not shrink further; the terminal cuts it. */
 const COLUMNS_MIN = 40;
 const RATE_WIDTH = 8;
+const END_RATE_WIDTH = 7;
+const FAN_WIDTH = 8;
+const END_FAN_COLUMNS_MIN = 29;
 /** From so many rows on, sources and destinations are shown below the links. */
 const ENDS_ROWS_MIN = 22;
 const ENDS_MAX = 6;
@@ -64,7 +67,11 @@ function headLines(model: TopModel, options: ViewOptions, columns: number, paint
   const title = cut(`${name}  ${model.title}`, columns - right.length - 2).padEnd(columns - right.length);
   const rates =
     `${short(model.packetsPerSecond)} packets/s  ${short(model.bytesPerSecond * 8)}bit/s  ` +
-    `${grouped(model.links)} links  ${grouped(model.sources)} sources  ${grouped(model.destinations)} destinations`;
+    [
+      counted(model.links, "link"),
+      counted(model.sources, "source"),
+      counted(model.destinations, "destination"),
+    ].join("  ");
   const drops =
     model.drops === 0 ? "no drops" : `${grouped(model.drops)} dropped (${model.dropCauses.join(", ")})`;
   const state = cut(model.intervals === "" ? drops : `${drops}  intervals: ${model.intervals}`, columns);
@@ -104,13 +111,19 @@ function mark(sort: Sort): string[] {
 function endLines(model: TopModel, options: ViewOptions, columns: number, paint: Paint): string[] {
   const half = Math.floor((columns - 2) / 2);
   const count = Math.min(ENDS_MAX, Math.floor(options.rows / 5));
+  const rate = options.sort === "packets" ? "PKTS/S" : "BYTES/S";
   const lines = [
-    paint(`${end("TOP SOURCES", "FAN-OUT", half)}  ${end("TOP DESTINATIONS", "FAN-IN", half)}`, "inverse"),
+    paint(
+      `${end("SOURCES", rate, "FAN-OUT", half)}  ${end("DESTINATIONS", rate, "FAN-IN", half)}`.padEnd(
+        columns,
+      ),
+      "inverse",
+    ),
   ];
   const cell = (entry: TopAddress | undefined): string =>
     entry === undefined
       ? " ".repeat(half)
-      : end(entry.address, short(entry.fan), half, short(entry[options.sort]));
+      : end(entry.address, short(entry[options.sort]), short(entry.fan), half);
   for (let at = 0; at < count; at++) {
     const [source, destination] = [model.topSources[at], model.topDestinations[at]];
     if (source === undefined && destination === undefined) break;
@@ -119,11 +132,12 @@ function endLines(model: TopModel, options: ViewOptions, columns: number, paint:
   return lines.length > 1 ? lines : [];
 }
 
-function end(address: string, fan: string, width: number, rate = ""): string {
-  const text = Math.max(8, width - 2 * RATE_WIDTH);
-  return `${cut(address, text).padEnd(text)}${rate.padStart(RATE_WIDTH)}${fan.padStart(RATE_WIDTH)}`
-    .slice(0, width)
-    .padEnd(width);
+/** An address, its rate, and (where there is room) how many peers it has. */
+function end(address: string, rate: string, fan: string, width: number): string {
+  const figures =
+    rate.padStart(END_RATE_WIDTH) + (width < END_FAN_COLUMNS_MIN ? "" : fan.padStart(FAN_WIDTH));
+  const text = width - figures.length;
+  return cut(address, text).padEnd(text) + figures;
 }
 
 function row(addresses: string[], widths: number[], figures: string[], columns: number): string {
@@ -135,6 +149,10 @@ function footLine(options: ViewOptions, columns: number, paint: Paint): string {
   if (options.trouble !== undefined) return paint(cut(options.trouble, columns), "red");
   const other = options.sort === "packets" ? "bytes" : "packets";
   return paint(cut(`q quit   s sort by ${other}   p ${options.paused ? "go on" : "pause"}`, columns), "dim");
+}
+
+function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function cut(text: string, width: number): string {
