@@ -101,9 +101,10 @@ SW_EXPORT(bench_window) u32 bench_window(u32 n, u32 times) {
 
 /* Sorts n keys (u64 at `keys`) with their values (u32 at `values`), at most a log of them, in place. */
 SW_EXPORT(bench_sort) void bench_sort(u32 keys, u32 values, u32 n) {
-  if (n > sw_store.log_entries || !sort_log(at(keys), at(values), n)) return;
-  __builtin_memcpy(at(keys), sw_store.scratch_keys, n * sizeof(u64));
-  __builtin_memcpy(at(values), sw_store.scratch_values, n * sizeof(u32));
+  if (n > sw_store.log_entries) return;
+  struct sorted sorted = sort_log(at(keys), at(values), n);
+  __builtin_memmove(at(keys), sorted.keys, n * sizeof(u64));
+  __builtin_memmove(at(values), sorted.values, n * sizeof(u32));
 }
 
 /* The bits of an IPv6 index that count; few of them make collisions common. */

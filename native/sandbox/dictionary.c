@@ -117,7 +117,8 @@ static void look_up(struct dictionary *dictionary, const u64 *addresses, const u
     lanes hash = siphash((lanes){a[0], b[0]}, (lanes){a[1], b[1]});
     hashes[i] = hash[0] & keys.mask;
     hashes[i + 1] = hash[1] & keys.mask;
-    touched ^= dictionary->table[slot_of(dictionary, hashes[i])] ^ dictionary->table[slot_of(dictionary, hashes[i + 1])];
+    touched ^= dictionary->table[slot_of(dictionary, hashes[i])];
+    touched ^= dictionary->table[slot_of(dictionary, hashes[i + 1])];
   }
   __asm__ volatile("" ::"r"(touched));
   for (u32 i = 0; i < n; i++) {

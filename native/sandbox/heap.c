@@ -83,7 +83,8 @@ u64 store_layout(struct store *store) {
   store->ranks = at(reserve(&top, store->address_capacity, sizeof(u32)));
   store->stage_pairs = at(reserve(&top, SW_STAGE_PACKETS, 32));
   store->stage_lengths = at(reserve(&top, SW_STAGE_PACKETS, sizeof(u32)));
-  for (u32 i = 0; i < SW_SLOTS; i++) store->slots[i] = reserve_slot(&top, store->link_capacity, store->address_capacity);
+  for (u32 i = 0; i < SW_SLOTS; i++)
+    store->slots[i] = reserve_slot(&top, store->link_capacity, store->address_capacity);
   u32 blocks = blocks_needed(store->link_capacity, store->address_capacity, n);
   store->pool_blocks = blocks;
   store->pool_next = reserve(&top, blocks, sizeof(u32));
@@ -108,7 +109,8 @@ SW_EXPORT(init) int32_t init(void) {
   u64 memory = (u64)control->memory_pages << 16, end = (u64)control->heap_offset + control->heap_bytes;
   u64 file_end = (u64)control->file_buffer + control->file_buffer_bytes;
   if (control->heap_offset % HEAP_ALIGN != 0 || end > memory || file_end > memory) return INIT_BAD_RANGE;
-  if (control->heap_offset < SW_CONTROL_OFFSET + sizeof *control || control->queue_count > SW_QUEUES_MAX) return INIT_BAD_RANGE;
+  if (control->heap_offset < SW_CONTROL_OFFSET + sizeof *control) return INIT_BAD_RANGE;
+  if (control->queue_count > SW_QUEUES_MAX) return INIT_BAD_RANGE;
 #ifndef SW_NATIVE
   /* The module's own data and stack end below the control block; the linker was told so, this proves it. */
   if ((u32)(uintptr_t)&__heap_base > SW_CONTROL_OFFSET || memory > (u64)__builtin_wasm_memory_size(0) << 16)

@@ -29,14 +29,16 @@ static u64 paid_packets; /* packets up to which merging has been paid for */
 
 static struct interval *open_interval(void) { return &sw_store.intervals[sw_store.open]; }
 
-u32 sort_log(u64 *keys, u32 *values, u32 n) {
-  return sort_values(keys, values, sw_store.scratch_keys, sw_store.scratch_values, n, &radix);
+struct sorted sort_log(u64 *keys, u32 *values, u32 n) {
+  if (sort_values(keys, values, sw_store.scratch_keys, sw_store.scratch_values, n, &radix))
+    return (struct sorted){sw_store.scratch_keys, sw_store.scratch_values};
+  return (struct sorted){keys, values};
 }
 
 void interval_fold(struct log *log, struct links *links) {
   if (log->n == 0) return;
-  u32 is_moved = sort_log(log->keys, log->lengths, log->n);
-  links_fold(links, is_moved ? sw_store.scratch_keys : log->keys, is_moved ? sw_store.scratch_values : log->lengths, log->n);
+  struct sorted sorted = sort_log(log->keys, log->lengths, log->n);
+  links_fold(links, sorted.keys, sorted.values, log->n);
   sw_counts[SW_COUNTER_FOLDS]++;
   log->n = 0;
 }

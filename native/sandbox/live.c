@@ -64,9 +64,11 @@ SW_EXPORT(queue_start) int32_t queue_start(u32 index) {
   struct control *control = sw_control();
   if (index >= SW_QUEUES_MAX) return QUEUE_NO_SUCH;
   struct queue *queue = &control->queues[index];
-  if (!ring_fits(queue->rx_producer, queue->rx_consumer, queue->rx_descriptors, queue->rx_size, sizeof(struct descriptor)) ||
-      !ring_fits(queue->fill_producer, queue->fill_consumer, queue->fill_descriptors, queue->fill_size, sizeof(u64)))
-    return QUEUE_BAD_RING;
+  int rx_fits = ring_fits(queue->rx_producer, queue->rx_consumer, queue->rx_descriptors, queue->rx_size,
+                          sizeof(struct descriptor));
+  int fill_fits = ring_fits(queue->fill_producer, queue->fill_consumer, queue->fill_descriptors, queue->fill_size,
+                            sizeof(u64));
+  if (!rx_fits || !fill_fits) return QUEUE_BAD_RING;
   u32 chunk = queue->chunk_bytes;
   if (!is_power_of_two(chunk) || chunk < 2048 || queue->umem_bytes < chunk || queue->umem_bytes % chunk != 0 ||
       !fits(queue->umem_offset, queue->umem_bytes, 4096))

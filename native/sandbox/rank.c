@@ -6,18 +6,6 @@
 enum { CHUNK_MIN = 4096 };
 static u32 chunk_most(u32 most) { return min32(most < CHUNK_MIN ? CHUNK_MIN : most, sw_store.log_entries); }
 
-/* A sorted chunk: keys with values, in the gather arrays or in scratch. */
-struct chunk {
-  const u64 *keys;
-  const u32 *values;
-};
-
-static struct chunk sort_chunk(u32 n) {
-  if (sort_log(sw_store.gather_keys, sw_store.gather_values, n))
-    return (struct chunk){sw_store.scratch_keys, sw_store.scratch_values};
-  return (struct chunk){sw_store.gather_keys, sw_store.gather_values};
-}
-
 static void write_link(struct writer *out, u64 key, u32 packets, u64 bytes) {
   if (out->position == SW_BLOCK_LINKS) writer_extend(out);
   struct block *block = pool_block(out->tail);
@@ -34,7 +22,7 @@ u32 rank_hashes(struct ranking *ranking, const struct dictionary *dictionary, u3
     sw_store.gather_keys[n] = dictionary->hashes[id];
     sw_store.gather_values[n++] = id;
   }
-  struct chunk sorted = sort_chunk(n);
+  struct sorted sorted = sort_log(sw_store.gather_keys, sw_store.gather_values, n);
   struct writer out = writer_open();
   for (u32 i = 0; i < n; i++) write_link(&out, sorted.keys[i], sorted.values[i], 0);
   links_push(&ranking->links, &out);
@@ -42,7 +30,8 @@ u32 rank_hashes(struct ranking *ranking, const struct dictionary *dictionary, u3
   return end - start;
 }
 
-u32 rank_addresses(struct ranking *ranking, const struct dictionary *dictionary, struct dict_record *records, u32 most) {
+u32 rank_addresses(struct ranking *ranking, const struct dictionary *dictionary, struct dict_record *records,
+                   u32 most) {
   struct reader *reader = &ranking->reader;
   u32 n = min32(reader_available(reader), most);
   const struct block *block = pool_block(reader->block);
@@ -82,7 +71,7 @@ u32 rank_links(struct ranking *ranking, u32 most) {
   struct reader *reader = &ranking->reader;
   u32 n = min32(chunk_most(most), reader->left);
   gather_links(reader, n);
-  struct chunk sorted = sort_chunk(n);
+  struct sorted sorted = sort_log(sw_store.gather_keys, sw_store.gather_values, n);
   struct writer out = writer_open();
   for (u32 i = 0; i < n; i++) {
     const struct block *from = pool_block(chunk_blocks[sorted.values[i] / SW_BLOCK_LINKS]);

@@ -121,11 +121,13 @@ void reader_advance(struct reader *reader, u32 n) {
   reader->position = 0;
 }
 
-/* Merges until an input block is read, the output block is full or `most` links are written. Branch-free: which
- * side comes next cannot be predicted. Returns the links written; *i and *j are the links read of each side. */
-static u32 merge_blocks(const struct block *a, const struct block *b, struct block *out, u32 *i_at, u32 i_end, u32 *j_at,
-                        u32 j_end, u32 o, u32 o_end) {
-  u32 i = *i_at, j = *j_at, o_start = o;
+/* Merges from position o of `out` until an input block is read, the output is at o_end, or one side is at its end.
+ * Branch-free: which side comes next cannot be predicted. Returns the links written. */
+static u32 merge_blocks(struct links *links, struct block *out, u32 o, u32 o_end) {
+  struct reader *left = &links->merge.a, *right = &links->merge.b;
+  const struct block *a = pool_block(left->block), *b = pool_block(right->block);
+  u32 i = left->position, i_end = i + reader_available(left);
+  u32 j = right->position, j_end = j + reader_available(right), o_start = o;
   while (i < i_end && j < j_end && o < o_end) {
     /* As many steps as no bound can be crossed in: each reads at most one link of each side. */
     u32 safe = min32(min32(i_end - i, j_end - j), o_end - o);
@@ -141,15 +143,17 @@ static u32 merge_blocks(const struct block *a, const struct block *b, struct blo
       o++;
     }
   }
-  *i_at = i;
-  *j_at = j;
+  u32 read_a = i - left->position, read_b = j - right->position;
+  links->held -= read_a + read_b - (o - o_start);
+  if (read_a != 0) reader_advance(left, read_a);
+  if (read_b != 0) reader_advance(right, read_b);
   return o - o_start;
 }
 
 /* Copies links of one side when the other is at its end. Returns the links written. */
-static u32 copy_rest(struct reader *from, struct block *out, u32 o, u32 most) {
+static u32 copy_rest(struct reader *from, struct block *out, u32 o, u32 o_end) {
   const struct block *block = pool_block(from->block);
-  u32 n = min32(min32(reader_available(from), SW_BLOCK_LINKS - o), most), p = from->position;
+  u32 n = min32(reader_available(from), o_end - o), p = from->position;
   __builtin_memcpy(out->keys + o, block->keys + p, n * sizeof *out->keys);
   __builtin_memcpy(out->packets + o, block->packets + p, n * sizeof *out->packets);
   __builtin_memcpy(out->bytes + o, block->bytes + p, n * sizeof *out->bytes);
@@ -159,23 +163,13 @@ static u32 copy_rest(struct reader *from, struct block *out, u32 o, u32 most) {
 
 static u32 merge_step(struct links *links, u32 most) {
   struct merge *merge = &links->merge;
-  struct reader *a = &merge->a, *b = &merge->b;
   struct writer *out = &merge->out;
   if (out->position == SW_BLOCK_LINKS) writer_extend(out);
   struct block *block = pool_block(out->tail);
-  u32 written;
-  if (a->left != 0 && b->left != 0) {
-    u32 i = a->position, j = b->position, read_a, read_b;
-    written = merge_blocks(pool_block(a->block), pool_block(b->block), block, &i, i + reader_available(a), &j,
-                           j + reader_available(b), out->position, out->position + min32(SW_BLOCK_LINKS - out->position, most));
-    read_a = i - a->position;
-    read_b = j - b->position;
-    links->held -= read_a + read_b - written;
-    if (read_a != 0) reader_advance(a, read_a);
-    if (read_b != 0) reader_advance(b, read_b);
-  } else {
-    written = copy_rest(a->left != 0 ? a : b, block, out->position, most);
-  }
+  u32 end = out->position + min32(SW_BLOCK_LINKS - out->position, most), written;
+  if (merge->a.left == 0) written = copy_rest(&merge->b, block, out->position, end);
+  else if (merge->b.left == 0) written = copy_rest(&merge->a, block, out->position, end);
+  else written = merge_blocks(links, block, out->position, end);
   out->position += written;
   out->n += written;
   return written;

@@ -48,8 +48,12 @@ extern struct store sw_store;
 /* Lays the store out from the control block; returns the heap bytes it needs, 0 for an absurd configuration. */
 u64 store_layout(struct store *store);
 
-/* interval.c: sorts n keys with their values; returns 1 when the result is in scratch_keys and scratch_values. */
-u32 sort_log(u64 *keys, u32 *values, u32 n);
+/* interval.c: sorts n <= log_entries keys with their values. The result lies in the given arrays or in scratch. */
+struct sorted {
+  const u64 *keys;
+  const u32 *values;
+};
+struct sorted sort_log(u64 *keys, u32 *values, u32 n);
 /* interval.c: empties the open interval's times and counters at init() and at a seal. */
 void interval_reset(void);
 /* Looks up all staged IPv6 packets and moves them to the log. */
