@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { BINARY, sparsewire, sparsewireAsync, temporaryFolder } from "./command.js";
+import { captureOf } from "./traffic.js";
+
+/** A daemon that runs until the test ends, and its log. */
+class Daemon {
+  log = "";
+  readonly process: ChildProcess;
+  readonly ended: Promise<number | null>;
+
+  constructor(t: TestContext, args: string[]) {
+    this.process = spawn(process.execPath, [BINARY, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.log += text;
+    });
+    this.ended = new Promise((resolve) => this.process.on("close", resolve));
+    t.after(() => this.process.kill("SIGKILL"));
+  }
+
+  /** The first line of the log that matches, as JSON. */
+  async line(pattern: RegExp): Promise<Record<string, unknown>> {
+    const end = Date.now() + 30_000;
+    for (;;) {
+      const found = this.log.split("\n").find((line) => pattern.test(line));
+      if (found !== undefined) return JSON.parse(found) as Record<string, unknown>;
+      assert.ok(Date.now() < end && this.process.exitCode === null, `waited for ${pattern} in:\n${this.log}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+test("aggregator: starts, reloads, refuses a broken reload, stops cleanly", async (t) => {
+  const folder = temporaryFolder(t);
+  const config = join(folder, "aggregator.toml");
+  const write = (extra: string) =>
+    writeFileSync(config, `listen.port = 0\nstore.path = "${folder}/store"\n${extra}`);
+  write("");
+  const daemon = new Daemon(t, ["aggregator", "--config", config]);
+  const { url, level } = await daemon.line(/"url"/);
+  assert.equal(level, "info");
+  assert.match(String(url), /^http:\/\/127\.0\.0\.1:\d+$/);
+  const top = await sparsewireAsync(["top", "--aggregator", String(url)]);
+  assert.deepEqual([top.code, top.err], [0, ""]);
+  assert.match(top.out, /^sparsewire top {2}aggregator http/);
+
+  write('log.levle = "debug"\n[limits]\nmax_uploads = "many"\n');
+  daemon.process.kill("SIGHUP");
+  const refused = await daemon.line(/reload refused, the old configuration stays/);
+  assert.deepEqual(refused.faults, [
+    `${config}:3:1: log.levle: unknown key; did you mean "level"?`,
+    `${config}:5:1: limits.max_uploads: expected a number, found "many"; write a number without quotes`,
+  ]);
+
+  write('log.level = "debug"\nlimits.memory_bytes = "64MiB"\n');
+  daemon.process.kill("SIGHUP");
+  assert.deepEqual((await daemon.line(/some keys need a restart/)).restart, ["limits.memory_bytes"]);
+  daemon.process.kill("SIGTERM");
+  assert.equal(await daemon.ended, 0, daemon.log);
+});
+
+test("aggregator: beyond loopback only with TLS and a token", (t) => {
+  const folder = temporaryFolder(t);
+  const ran = sparsewire(["aggregator", "--address", "0.0.0.0", "--store", folder]);
+  assert.equal(ran.code, 2);
+  assert.match(ran.err, /^sparsewire: [^\n]+\n$/);
+});
+
+test("sensor: reads a capture to its end, through flags alone", async (t) => {
+  const folder = temporaryFolder(t);
+  const capture = join(folder, "a.pcap");
+  writeFileSync(capture, captureOf([["10.0.0.1", "10.0.0.2", 5]]));
+  const flags = ["--mode", "pcap", "--file", capture, "--control", join(folder, "s.sock")];
+  const ran = await sparsewireAsync([
+    "sensor",
+    ...flags,
+    "--set",
+    "metrics.enabled=false",
+    "--set",
+    `spool.path=${folder}/spool`,
+  ]);
+  assert.equal(ran.code, 0, ran.err);
+  assert.ok(
+    ran.err
+      .split("\n")
+      .filter(Boolean)
+      .every((line) => (JSON.parse(line) as { level: string }).level === "info"),
+    ran.err,
+  );
+});
+
+test("sensor: what cannot be captured is refused in one line", () => {
+  const missing = sparsewire(["sensor", "--interface", "no-such-if"]);
+  assert.notEqual(missing.code, 0);
+  assert.match(missing.err, /^sparsewire: [^\n]*no-such-if[^\n]*\n$/);
+  const nothing = sparsewire(["sensor"]);
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.err, /give --interface NAME, or a configuration with --config/);
+});
+
+test("doctor: every finding has a verdict, and a mend where it is not ok", () => {
+  const { code, out } = sparsewire(["doctor", "lo", "--json"]);
+  const report = JSON.parse(out) as {
+    interface: string;
+    verdict: string;
+    findings: Record<string, string>[];
+  };
+  assert.equal(report.interface, "lo");
+  const checks = report.findings.map(({ check }) => check);
+  for (const check of [
+    "kernel",
+    "capabilities",
+    "memlock",
+    "huge_pages",
+    "driver",
+    "queues",
+    "mtu",
+    "lro",
+    "rxvlan",
+    "xdp_program",
+    "addresses",
+  ]) {
+    assert.ok(checks.includes(check), check);
+  }
+  for (const { check, verdict, text, mend } of report.findings) {
+    assert.match(verdict!, /^(ok|warn|bad)$/);
+    assert.ok(text!.length > 3, check);
+    assert.equal(mend === "", verdict === "ok", check);
+  }
+  assert.equal(code, report.findings.some(({ verdict }) => verdict === "bad") ? 5 : 0);
+  assert.equal(report.findings.find(({ check }) => check === "addresses")!.verdict, "warn");
+  const absent = sparsewire(["doctor", "no-such-if"]);
+  assert.equal(absent.code, 1);
+  assert.match(absent.err, /^sparsewire: [^\n]*no interface no-such-if; [^\n]*\n$/);
+});
+
+test("doctor --try: which bind mode is to be had", (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root, to open an AF_XDP socket");
+  const { out, err } = sparsewire(["doctor", "lo", "--try"]);
+  if (/bad +af_xdp/.test(out)) return t.skip("this kernel has no AF_XDP sockets");
+  assert.match(out, /^ok +bind_copy +queue 0 binds in copy mode$/m, err);
+  assert.match(out, /^warn +bind_zerocopy .*EOPNOTSUPP/m);
+});
+
+test("doctor without rights: bad, exit 5, and how to get them", (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root, to become somebody else");
+  const { code, out } = sparsewire(["doctor"], { uid: 65_534 });
+  assert.equal(code, 5);
+  assert.match(out, /^bad +capabilities +missing: CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF\n +-> run as root/m);
+});
+
+test("check-config: faults on stdout, exit 2; the kind is told from the content", (t) => {
+  const folder = temporaryFolder(t);
+  const path = join(folder, "x.toml");
+  writeFileSync(path, 'interfac = "eth0"\n[spool]\npath = 1\n[metrics]\nport = 0\n');
+  const text = sparsewire(["check-config", path]);
+  assert.deepEqual([text.code, text.err], [2, ""]);
+  assert.equal(
+    text.out,
+    `${path}:1:1: interfac: unknown key; did you mean "interface"?\n` +
+      `${path}:3:1: spool.path: expected a string, found 1; write it in quotes\n`,
+  );
+  const json = JSON.parse(sparsewire(["check-config", path, "--json"]).out) as Record<string, unknown>;
+  assert.deepEqual([json.kind, json.ok, (json.faults as unknown[]).length], ["sensor", false, 2]);
+  writeFileSync(path, "[store]\nkeep_raw = 5\n[listen]\n");
+  assert.match(sparsewire(["check-config", path]).out, /store.keep_raw: expected a string, found 5/);
+  writeFileSync(path, 'interface = "eth0"\n');
+  assert.equal(sparsewire(["check-config", path]).out, `${path}: ok (sensor)\n`);
+  for (const kind of ["sensor", "aggregator"]) {
+    const example = join(folder, `${kind}.toml`);
+    assert.equal(sparsewire(["check-config", "--example", kind, "-o", example]).code, 0);
+    assert.equal(sparsewire(["check-config", example]).out, `${example}: ok (${kind})\n`);
+  }
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ROOT, requireProgram, temporaryFolder } from "./command.js";
+
+const UNITS = ["sparsewire-sensor.service", "sparsewire-aggregator.service"];
+/** systemd's own scale: 10 is a bare unit. */
+const EXPOSURE_MAX = 2.5;
+
+test("the units are sound in systemd's eyes", (t) => {
+  if (!requireProgram(t, "systemd-analyze")) return;
+  const folder = temporaryFolder(t);
+  // The binary is not installed here: the units are verified with one that is.
+  const binary = join(folder, "sparsewire");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(binary, "#!/bin/sh\n");
+  chmodSync(binary, 0o755);
+  for (const unit of UNITS) {
+    const text = readFileSync(join(ROOT, "systemd", unit), "utf8");
+    const copy = join(folder, unit);
+    writeFileSync(copy, text.replaceAll("/usr/bin/sparsewire", binary));
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", copy], { encoding: "utf8" });
+    assert.deepEqual([status, stderr], [0, ""], unit);
+  }
+});
+
+test(`the units' exposure is at most ${EXPOSURE_MAX}`, (t) => {
+  if (!requireProgram(t, "systemd-analyze")) return;
+  for (const unit of UNITS) {
+    const path = join(ROOT, "systemd", unit);
+    const { stdout, stderr } = spawnSync(
+      "systemd-analyze",
+      ["security", "--offline=true", "--no-pager", path],
+      {
+        encoding: "utf8",
+      },
+    );
+    const found = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout);
+    if (found === null) return t.skip(`systemd-analyze cannot rate units offline here: ${stderr.trim()}`);
+    t.diagnostic(`${unit}: ${found[1]}`);
+    assert.ok(Number(found[1]) <= EXPOSURE_MAX, `${unit}: ${found[1]}`);
+  }
+});
+
+test("the README explains every hardening line and every capability of the units", () => {
+  const readme = readFileSync(join(ROOT, "systemd/README.md"), "utf8");
+  const explained = [
+    /^(Protect|Private|Restrict|Lock|Remove|Keyring|NoNew|Device|SystemCall(?!Error)|UMask|Capability)\w*/,
+  ];
+  for (const unit of UNITS) {
+    const text = readFileSync(join(ROOT, "systemd", unit), "utf8");
+    assert.doesNotMatch(text, /MemoryDenyWriteExecute/);
+    for (const line of text.split("\n")) {
+      const key = line.split("=")[0]!;
+      if (explained.some((pattern) => pattern.test(key))) assert.ok(readme.includes(key), `${unit}: ${key}`);
+    }
+    for (const capability of text.match(/CAP_\w+/g) ?? []) assert.ok(readme.includes(capability), capability);
+  }
+});
