@@ -151,8 +151,9 @@ export function aggregatorFeed(url: string, token?: string): Feed {
         get(`api/v1/quantities?${range}`),
         get("api/v1/sensors") as Promise<{ sensors?: unknown[] }>,
       ]);
+      const known = sensors.sensors?.length ?? 0;
       const model = emptyModel(
-        `aggregator ${url}  ${sensors.sensors?.length ?? 0} sensors  last ${AGGREGATOR_WINDOW_S} s`,
+        `aggregator ${url}  ${known} sensor${known === 1 ? "" : "s"}  last ${AGGREGATOR_WINDOW_S} s`,
       );
       addQuantities(model, quantities, AGGREGATOR_WINDOW_S);
       const merge = <T extends { packets: number; bytes: number }>(a: T[] = [], b: T[] = []): T[] =>

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { load } from "graphblas-wasm";
 import { BINARY, sparsewire, sparsewireAsync, temporaryFolder } from "./command.js";
-import { captureOf } from "./traffic.js";
+import { archiveOf, captureOf, type Row } from "./traffic.js";
 
 /** A daemon that runs until the test ends, and its log. */
 class Daemon {
@@ -33,6 +35,23 @@ class Daemon {
   }
 }
 
+/** Ships one interval of the last seconds: 500 packets, 50,000 bytes, two links. */
+async function upload(url: string): Promise<void> {
+  const end = BigInt(Date.now() - 1000) * 1_000_000n;
+  const rows: Row[] = [
+    ["10.0.0.1", "10.0.0.2", 490, 49_000],
+    ["10.0.0.3", "10.0.0.2", 10, 1000],
+  ];
+  const body = archiveOf(await load(), rows, { start: end - 1_000_000_000n, end });
+  const digest = createHash("sha256").update(body).digest("base64");
+  const answer = await fetch(`${url}/api/v1/intervals/test-1/0123456789abcdef/7`, {
+    method: "PUT",
+    body,
+    headers: { "content-type": "application/x-tar", "content-digest": `sha-256=:${digest}:` },
+  });
+  assert.equal(answer.status, 201, await answer.text());
+}
+
 test("aggregator: starts, reloads, refuses a broken reload, stops cleanly", async (t) => {
   const folder = temporaryFolder(t);
   const config = join(folder, "aggregator.toml");
@@ -43,9 +62,12 @@ test("aggregator: starts, reloads, refuses a broken reload, stops cleanly", asyn
   const { url, level } = await daemon.line(/"url"/);
   assert.equal(level, "info");
   assert.match(String(url), /^http:\/\/127\.0\.0\.1:\d+$/);
+  await upload(String(url));
   const top = await sparsewireAsync(["top", "--aggregator", String(url)]);
   assert.deepEqual([top.code, top.err], [0, ""]);
-  assert.match(top.out, /^sparsewire top {2}aggregator http/);
+  assert.match(top.out, /^sparsewire top {2}aggregator http.* 1 sensor /);
+  assert.match(top.out, /^50 packets\/s {2}40.0kbit\/s {2}2 links {2}2 sources {2}1 destination$/m);
+  assert.match(top.out, /^10.0.0.1 +10.0.0.2 +49 +4.90k$/m);
 
   write('log.levle = "debug"\n[limits]\nmax_uploads = "many"\n');
   daemon.process.kill("SIGHUP");
