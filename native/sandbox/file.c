@@ -5,8 +5,9 @@
  * Windows by time are aligned to multiples of control.window_ns since 1970, by the timestamps of the records alone.
  * The record that opens the next window is left unread until the host has sealed. A record older than its window
  * goes into the open one and counts as late: a timestamp far in the future therefore makes what follows late, and
- * it shows. No window opens before one that was sealed. Windows without a record are not made: however far a clock
- * jumps, one seal is all it costs. Without windows by time an interval's bounds are its first and last timestamps,
+ * it shows. Within a file (pcapng: a section) no window opens before one that was sealed; the next file may begin
+ * earlier: then the open window is sealed. Windows without a record are not made: however far a clock jumps, one
+ * seal is all it costs. Without windows by time an interval's bounds are its first and last timestamps,
  * [first, last + 1).
  */
 #include "file.h"
@@ -20,8 +21,24 @@ enum step file_damage(struct file_reader *r, u32 damage) {
   return STEP_DAMAGED;
 }
 
+void file_park(struct file_reader *r, struct file_clock *clock) {
+  r->floor_ns = 0;
+  r->is_fresh = 1;
+  if (clock->window_ns == 0 || clock->end_ns == 0) return;
+  r->parked_end_ns = clock->end_ns;
+  clock->end_ns = 0;
+}
+
+static void unpark(struct file_reader *r, struct file_clock *clock) {
+  if (r->parked_end_ns == 0) return;
+  clock->end_ns = r->parked_end_ns;
+  r->parked_end_ns = 0;
+}
+
 int file_turn_window(struct file_reader *r, struct file_clock *clock, u64 time_ns) {
-  if (clock->end_ns != 0) return 0;
+  r->is_fresh = 0;
+  unpark(r, clock);
+  if (clock->end_ns != 0) return time_ns >= clock->start_ns && time_ns < clock->end_ns;
   if (clock->window_ns == 0) {
     clock->end_ns = UINT64_MAX;
     return 1;
@@ -148,7 +165,9 @@ SW_EXPORT(file_feed) u32 file_feed(u32 available, u32 eof) {
       .is_last = eof != 0 && available <= control->file_buffer_bytes,
   };
   struct file_clock clock = clock_of(&sw_window, control->window_ns);
+  if (reader.is_fresh) file_park(&reader, &clock);
   enum step step = reader.damage != SW_DAMAGE_NONE ? STEP_DAMAGED : walk(&view, &clock);
+  unpark(&reader, &clock);
   keep_clock(&clock);
   sw_publish();
   reader.offset += view.at;
@@ -162,6 +181,7 @@ SW_EXPORT(file_feed) u32 file_feed(u32 available, u32 eof) {
 /* The next file_feed() begins another file; the open interval goes on. */
 SW_EXPORT(file_open) void file_open(void) {
   __builtin_memset(&reader, 0, sizeof reader);
+  reader.is_fresh = 1;
   sw_control()->file_offset = 0;
   sw_control()->file_records = 0;
 }

@@ -61,7 +61,9 @@ struct file_reader {
   u64 offset;      /* bytes consumed since the file began */
   u64 records;     /* frames found since the file began */
   u64 clock_ns;    /* last timestamp seen: that of records without one */
-  u64 floor_ns;    /* start of the latest window: none opens before it */
+  u64 floor_ns;    /* start of the section's latest window: none opens before it */
+  u32 is_fresh;    /* no record of this file, or section, has been seen yet */
+  u64 parked_end_ns; /* the open window's end while is_fresh: see file_park() */
   /* pcap */
   u32 link_type;
   u32 header_bytes;   /* of a record */
@@ -94,6 +96,10 @@ enum step file_walk_pcap(struct file_reader *reader, struct file_view *view, str
 enum step file_walk_pcapng(struct file_reader *reader, struct file_view *view, struct file_clock *clock);
 /* Both look at the first bytes and set the format up; STEP_MORE when there are too few. */
 enum step file_open_pcap(struct file_reader *reader, struct file_view *view);
+
+/* A file or section begins: its first record decides whether the open window goes on. Ends the window for as long, so
+ * that the record comes before file_turn_window(). */
+void file_park(struct file_reader *reader, struct file_clock *clock);
 
 /* Opens the window a record belongs to, or says (0) that the open one has to be sealed first. */
 int file_turn_window(struct file_reader *reader, struct file_clock *clock, u64 time_ns);

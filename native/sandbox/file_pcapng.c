@@ -112,10 +112,11 @@ static enum step add_interface(struct file_reader *reader, const u8 *p, u32 tota
 }
 
 /* A section begins: its byte order is already known. */
-static enum step begin_section(struct file_reader *reader, const u8 *p, u32 total) {
+static enum step begin_section(struct file_reader *reader, struct file_clock *clock, const u8 *p, u32 total) {
   if (total < SECTION_BYTES_MIN) return file_damage(reader, SW_DAMAGE_BAD_BLOCK_LENGTH);
   if (file_u16(reader, p + 12) != 1) return file_damage(reader, SW_DAMAGE_UNSUPPORTED_VERSION);
   reader->interface_count = 0;
+  file_park(reader, clock);
   return STEP_ROOM;
 }
 
@@ -157,10 +158,11 @@ static int is_packet(u32 type) {
 }
 
 /* A block that is longer than the buffer: its beginning is at hand. `total` as in the block, `whole` padded. */
-static enum step begin_skip(struct file_reader *reader, struct file_view *view, u32 type, u32 total, u64 whole) {
+static enum step begin_skip(struct file_reader *reader, struct file_view *view, struct file_clock *clock, u32 type,
+                            u32 total, u64 whole) {
   const u8 *p = view->base + view->at;
   struct ng_frame frame = {0};
-  enum step step = type == BLOCK_SECTION     ? begin_section(reader, p, total)
+  enum step step = type == BLOCK_SECTION     ? begin_section(reader, clock, p, total)
                    : type == BLOCK_INTERFACE ? add_interface(reader, p, total, view->end - view->at)
                    : is_packet(type)         ? frame_of(reader, p, total, type, &frame)
                                              : STEP_ROOM;
@@ -178,7 +180,7 @@ static enum step begin_skip(struct file_reader *reader, struct file_view *view, 
 /* A block that is wholly at hand. */
 static enum step whole_block(struct file_reader *reader, const u8 *p, u32 type, u32 total, struct file_clock *clock) {
   struct ng_frame frame;
-  if (type == BLOCK_SECTION) return begin_section(reader, p, total);
+  if (type == BLOCK_SECTION) return begin_section(reader, clock, p, total);
   if (type == BLOCK_INTERFACE) return add_interface(reader, p, total, total);
   if (!is_packet(type)) return STEP_ROOM;
   enum step step = frame_of(reader, p, total, type, &frame);
@@ -211,7 +213,7 @@ static enum step next_block(struct file_reader *reader, struct file_view *view, 
   if (whole > here) {
     if (whole <= sw_control()->file_buffer_bytes) return file_starve(reader, view);
     if (here < BUFFER_BYTES_MIN) return file_starve(reader, view);
-    return begin_skip(reader, view, type, total, whole);
+    return begin_skip(reader, view, clock, type, total, whole);
   }
   if (file_u32(reader, p + whole - 4) != total) return file_damage(reader, SW_DAMAGE_BAD_BLOCK_LENGTH);
   enum step step = whole_block(reader, p, type, total, clock);

@@ -50,6 +50,33 @@ test("an interval goes over from one file to the next when it is kept open", asy
   assert.deepEqual(sealed, [2 * PACKETS]);
 });
 
+test("a next file that begins earlier gets windows of its own, one that goes on does not", async () => {
+  const second = 1_000_000_000n;
+  const data = eth().ipv4("10.0.0.1", "10.0.0.2").udp().bytes();
+  const at = (...times: number[]): Uint8Array<ArrayBuffer> =>
+    pcapFile(times.map((time) => ({ data, timestamp: (BigInt(time) * second) / 10n })));
+  const sealed: [start: bigint, packets: number, late: number][] = [];
+  const onSealed = ({ slot }: Sealed): void => {
+    const { startNs, counters } = control.slot(slot);
+    sealed.push([startNs / second, counters.packets, counters.late]);
+    control.freeSlot(slot);
+  };
+  configure(0);
+  control.setU64("window_ns", second);
+  const files = [at(101, 102), pcapFile([]), at(103, 115), at(50, 51, 62), at(49)];
+  for (const [i, file] of files.entries()) {
+    const keepOpen = i < files.length - 1;
+    await new FileFeeder(reader.sandbox, memorySource(file)).run(onSealed, { keepOpen });
+  }
+  assert.deepEqual(sealed, [
+    [10n, 3, 0],
+    [11n, 1, 0],
+    [5n, 2, 0],
+    [6n, 1, 0],
+    [4n, 1, 0],
+  ]);
+});
+
 test("an empty capture and an empty file seal nothing", async () => {
   configure(0);
   for (const [file, kind] of [

@@ -6,6 +6,8 @@ import type { Record } from "../pcap/writer.js";
 
 export interface FoundRecord extends Required<Record> {
   linkType: number;
+  /** The first of its file or section. */
+  isFresh: boolean;
 }
 export interface Found {
   records: FoundRecord[];
@@ -53,7 +55,7 @@ function readPcap(view: DataView, records: FoundRecord[]): void {
     const fraction = BigInt(view.getUint32(at + 4, little)) * (magic === 0xa1b23c4d ? 1n : 1000n);
     const timestamp = BigInt(view.getUint32(at, little)) * 1_000_000_000n + fraction;
     const data = new Uint8Array(view.buffer, view.byteOffset + at + header, captured);
-    records.push({ linkType, data, wireLength: wire, timestamp });
+    records.push({ linkType, data, wireLength: wire, timestamp, isFresh: records.length === 0 });
     at += header + captured;
   }
 }
@@ -68,6 +70,7 @@ interface Interface {
 function readPcapng(view: DataView, records: FoundRecord[]): void {
   let little = true;
   let interfaces: Interface[] = [];
+  let isFresh = true;
   for (let at = 0; at < view.byteLength; ) {
     const left = view.byteLength - at;
     if (left < 12) throw new Damage("cut_in_record");
@@ -86,9 +89,12 @@ function readPcapng(view: DataView, records: FoundRecord[]): void {
       if (total < 28) throw new Damage("bad_block_length");
       if (block.getUint16(12, little) !== 1) throw new Damage("unsupported_version");
       interfaces = [];
+      isFresh = true;
     } else if (type === 1) interfaces.push(readInterface(block, little, interfaces.length));
-    else if (type === 2 || type === 3 || type === 6)
-      records.push(readPacket(block, little, type, interfaces, records));
+    else if (type === 2 || type === 3 || type === 6) {
+      records.push({ ...readPacket(block, little, type, interfaces, records), isFresh });
+      isFresh = false;
+    }
     at += whole;
   }
 }
@@ -120,7 +126,7 @@ function readPacket(
   type: number,
   interfaces: Interface[],
   before: FoundRecord[],
-): FoundRecord {
+): Omit<FoundRecord, "isFresh"> {
   if (block.byteLength < (type === 3 ? 16 : 32)) throw new Damage("bad_block_length");
   const number = type === 6 ? block.getUint32(8, little) : type === 2 ? block.getUint16(8, little) : 0;
   const found = interfaces[number];
@@ -172,7 +178,8 @@ export function referenceWindows(records: readonly FoundRecord[], windowNs: bigi
   let open: FoundWindow | undefined;
   for (const record of records) {
     const time = record.timestamp;
-    if (open === undefined || (windowNs > 0n && time >= open.end)) {
+    const isBefore = open !== undefined && time < open.start;
+    if (open === undefined || (windowNs > 0n && (time >= open.end || (isBefore && record.isFresh)))) {
       const start = windowNs > 0n ? time - (time % windowNs) : time;
       open = { start, end: start + windowNs, first: time, last: time, records: [], late: 0 };
       windows.push(open);
