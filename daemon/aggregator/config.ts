@@ -18,8 +18,10 @@ const listen = z
       .default("127.0.0.1")
       .describe("address to listen on; beyond loopback only with TLS and token_file"),
     port: port.default(8470).describe("TCP port; 0 takes a free one"),
-    tls_cert: filePath.optional().describe("PEM file with the certificate (chain) to serve HTTPS with"),
-    tls_key: filePath.optional().describe("PEM file with its private key"),
+    tls_cert: reloadable(filePath.optional()).describe(
+      "PEM file with the certificate (chain) to serve HTTPS with",
+    ),
+    tls_key: reloadable(filePath.optional()).describe("PEM file with its private key"),
   })
   .prefault({})
   .describe("where the HTTP API is served");

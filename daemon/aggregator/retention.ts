@@ -11,8 +11,9 @@ import { availableBelowDay, availableBelowHour, missing } from "./plan.js";
 import { IN_ROLLUP } from "./shelf.js";
 import type { Store } from "./store.js";
 
-/** Over `max_bytes` times this, the oldest files go. */
+/** Over `max_bytes` times the first, the oldest files go, until the store is below the second. */
 const FULL_SHARE = 0.95;
+const RELIEVED_SHARE = 0.85;
 
 type Cause = "age" | "bytes";
 
@@ -28,7 +29,11 @@ export class Retention {
   }
 
   get isFull(): boolean {
-    return this.#store.catalog.totalBytes > this.settings.max_bytes * FULL_SHARE;
+    return this.#isOver(FULL_SHARE);
+  }
+
+  #isOver(share: number): boolean {
+    return this.#store.catalog.totalBytes > this.settings.max_bytes * share;
   }
 
   /** Deletes what is due at `now` (ms since 1970). */
@@ -45,7 +50,8 @@ export class Retention {
       this.#metrics.deleted.inc({ level, cause }, files);
     };
     await this.#pass("age", (level, written) => now - written >= this.#keep(level), note);
-    if (this.isFull) await this.#pass("bytes", () => this.isFull, note);
+    const isOver = (): boolean => this.#isOver(RELIEVED_SHARE);
+    if (this.isFull) await this.#pass("bytes", isOver, note);
     for (const entry of deleted.values()) this.#store.logger.info(entry, "archives deleted by retention");
   }
 

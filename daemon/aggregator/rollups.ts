@@ -19,7 +19,7 @@ import type { Store } from "./store.js";
 /** A minute into which late archives keep coming is rolled up after this time all the same. */
 const PATIENCE_MS = 60_000;
 /** After the disk was full. */
-const DISK_PAUSE_MS = 10_000;
+const DISK_PAUSE_MS = 5_000;
 
 interface PendingMinute {
   /** ms since 1970, when the first and the last of its archives came that are not rolled up. */

@@ -94,11 +94,14 @@ export async function startAggregator(
   return {
     url,
     async reload(next) {
-      checkListen(next);
+      checkListen({ ...next, listen: { ...next.listen, address: config.listen.address } });
       const tokens = new Tokens(next);
-      const { restart } = diffConfig(aggregatorConfigSchema, config, next);
       const files = readTls(next);
-      if (files !== undefined && http.server instanceof TlsServer) http.server.setSecureContext(files);
+      const { restart } = diffConfig(aggregatorConfigSchema, config, next);
+      const server: unknown = http.server;
+      const hadTls = server instanceof TlsServer;
+      if (hadTls !== (next.listen.tls_cert !== undefined)) restart.push("listen.tls_cert", "listen.tls_key");
+      if (files !== undefined && hadTls) server.setSecureContext(files);
       state.tokens = tokens;
       uploads.limits = next.limits;
       queries.limits = next.limits;
@@ -110,16 +113,27 @@ export async function startAggregator(
     },
     async close() {
       state.open = false;
-      const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS_MAX);
       maintenance.pause();
-      await http.close();
-      clearTimeout(impatient);
+      await closeHttp(http);
       await Promise.all([workers.rollups.close(), workers.queries.close()]);
       await maintenance.stop();
       store.close();
       logger.info("aggregator has stopped");
     },
   };
+}
+
+/** Ends the server: requests in flight may finish for a while, connections without one end at once. */
+async function closeHttp(http: ReturnType<typeof createHttp>): Promise<void> {
+  const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS_MAX);
+  // A connection whose answer is just leaving is not idle yet when close() looks.
+  const sweep = setInterval(() => http.server.closeIdleConnections(), 100);
+  try {
+    await http.close();
+  } finally {
+    clearTimeout(impatient);
+    clearInterval(sweep);
+  }
 }
 
 async function listen(

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { type FileHandle, open, readdir, rename, rmdir, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rmdir, statfs, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
@@ -22,6 +22,10 @@ import {
   type RollupLevel,
 } from "./periods.js";
 import { scanStore } from "./scan.js";
+
+/** What uploads leave free of the file system. */
+const RESERVE_BYTES_MAX = 256 << 20;
+const RESERVE_SHARE = 0.02;
 
 /** A file that is being received. */
 export interface Temporary {
@@ -158,6 +162,12 @@ export class Store {
         return;
       }
     }
+  }
+
+  /** Bytes that uploads may take of the file system: the last of it is left for roll-ups, without which nothing expires. */
+  async freeBytes(): Promise<number> {
+    const { bavail, blocks, bsize } = await statfs(this.path);
+    return bavail * bsize - Math.min(RESERVE_BYTES_MAX, blocks * bsize * RESERVE_SHARE);
   }
 
   /** Throws the file system's error when nothing can be written (and synced) now. */

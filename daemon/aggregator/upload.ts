@@ -61,6 +61,7 @@ export class Uploads {
     if (length > this.#room()) throw storeFull("the store has reached store.max_bytes");
     this.inFlight++;
     try {
+      if (length > (await this.#store.freeBytes())) throw storeFull("the store's file system is full");
       return await this.#receive(identity, request, length, digest);
     } catch (error) {
       if (error instanceof Refusal || !isStorageError(error)) throw error;

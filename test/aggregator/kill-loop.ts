@@ -57,16 +57,18 @@ export async function killLoop(rounds: number, seed: number): Promise<KillLoopRe
     const server = await launch(settings);
     await load.repeatUnacknowledged(server.url);
     await settle(server.url);
-    await verify(server.url, path, load.sequences);
+    await verifySums(server.url, load.sequences);
     server.child.kill("SIGTERM");
     const [status] = await once(server.child, "exit");
     if (status !== 0) throw new Error(`SIGTERM ended the aggregator with ${status}`);
+    verifyFiles(path);
     return {
       rounds,
       ...load.result,
       rolledAway: load.sequences.length - filesBelow(join(path, "raw")).length,
     };
   } finally {
+    for (const child of children) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -152,10 +154,15 @@ function oneLink(sensor: number, sequence: number): Uint8Array {
   return archive;
 }
 
+/** Whatever goes wrong, no aggregator outlives the loop. */
+const children = new Set<ChildProcess>();
+
 async function launch(settings: unknown): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [SCRIPT, JSON.stringify(settings)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   for await (const line of createInterface({ input: child.stdout! })) return { child, url: line };
   throw new Error("the aggregator did not start: a manual step would be needed");
 }
@@ -177,7 +184,7 @@ async function settle(url: string): Promise<void> {
   throw new Error("roll-ups did not come to an end");
 }
 
-async function verify(url: string, store: string, sequences: [number, number][]): Promise<void> {
+async function verifySums(url: string, sequences: [number, number][]): Promise<void> {
   const from = Number(NOON / SECOND);
   const answer = await fetch(`${url}/api/v1/matrix?from=${from}&to=${from + 2 * SPREAD_SECONDS}`);
   const links = linksOfCsv(await answer.text());
@@ -189,6 +196,10 @@ async function verify(url: string, store: string, sequences: [number, number][])
       throw new Error(`${identity} is in the sums ${found?.packets ?? 0} times`);
     }
   }
+}
+
+/** Every file that is left must be sound. */
+function verifyFiles(store: string): void {
   for (const file of [...filesBelow(join(store, "raw")), ...filesBelow(join(store, "rollup"))]) {
     decodeArchive(readFileSync(file));
   }

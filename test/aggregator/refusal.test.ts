@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   archive,
@@ -17,6 +16,7 @@ import {
   SECOND,
   start,
   temporaryFolder,
+  test,
 } from "./support.js";
 
 async function code(answer: Response): Promise<[number, string]> {

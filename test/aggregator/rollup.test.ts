@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync, utimesSync } from "node:fs";
-import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { config, filesBelow, get, metric, NOON, put, SECOND, type Server, start } from "./support.js";
+import { config, filesBelow, get, metric, NOON, put, SECOND, type Server, start, test } from "./support.js";
 import { type Links, linksOfCsv, random, sortedLinks, trafficArchive } from "./traffic.js";
 
 const at = (seconds: number): string => String(Number(NOON / SECOND) + seconds);

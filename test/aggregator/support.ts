@@ -2,18 +2,30 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach } from "node:test";
+import { test as nodeTest, type TestContext } from "node:test";
 import { pino } from "pino";
 import { type AggregatorConfig, aggregatorConfigSchema } from "../../daemon/aggregator/config.js";
 import { type Aggregator, startAggregator } from "../../daemon/aggregator/run.js";
 
 export * from "./client.js";
 
-/** What a test leaves behind when it ends, however it ends. */
+/** What a test leaves behind. */
 const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (let clean = cleanups.pop(); clean !== undefined; clean = cleanups.pop()) await clean();
-});
+
+/** A test of node:test that is cleaned up after however it ends; a failed one must not keep servers running. */
+export function test(
+  name: string,
+  run: (t: TestContext) => Promise<void>,
+  options: { skip?: string | false } = {},
+): void {
+  void nodeTest(name, options, async (t) => {
+    try {
+      await run(t);
+    } finally {
+      for (let clean = cleanups.pop(); clean !== undefined; clean = cleanups.pop()) await clean();
+    }
+  });
+}
 
 /** Has something done after the test; the latest first. */
 export const afterTest = (clean: () => unknown): void => void cleanups.push(clean);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { archive, config, filesBelow, get, NOON, put, RUN, SECOND, start } from "./support.js";
+import { archive, config, filesBelow, get, NOON, put, RUN, SECOND, start, test } from "./support.js";
 
 test("an uploaded interval is stored, listed, given back, and a duplicate when it comes again", async () => {
   const server = await start(config());
