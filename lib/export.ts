@@ -1,7 +1,7 @@
 /** A traffic matrix as text or as a GraphBLAS blob, in pieces: csv, tsv, json, Matrix Market, .grb. */
 import type { ByteOrder, Family } from "./address.js";
 import { EXIT, SparsewireError } from "./errors.js";
-import { type LinkList, linksOf } from "./links.js";
+import { type LinkList, linksOf, rowBands } from "./links.js";
 import { DIMENSION4, DIMENSION6, type Planes, type Traffic } from "./traffic.js";
 
 export const EXPORT_FORMATS = ["csv", "tsv", "json", "mtx", "grb"] as const;
@@ -83,8 +83,10 @@ function* matrixMarket(planes: Planes | undefined, options: ExportOptions): Gene
       ? ", indices are keyed hashes\n"
       : `, ${options.byteOrder ?? "big"}-endian indices\n`;
   text += `${dimension} ${dimension} ${planes?.packets.nvals ?? 0}\n`;
-  if (planes !== undefined) {
-    const { Ap, Ah, Aj, Ax } = planes[plane].toHyperCSR();
+  const matrix = planes?.[plane];
+  for (const [low, high] of matrix === undefined ? [] : rowBands(matrix)) {
+    using band = matrix!.extractRange(low, high, 0n, dimension);
+    const { Ap, Ah, Aj, Ax } = band.toHyperCSR();
     for (let row = 0; row < Ah.length; row++) {
       const prefix = `${Ah[row]! + 1n} `;
       const end = Number(Ap[row + 1]);

@@ -20,8 +20,8 @@ import type { Planes, Traffic } from "./traffic.js";
 
 /** Links a batch holds at most (unless one source has more), so that a 10 M-link export needs no 10 M-link copy. */
 const BATCH_LINKS = 1 << 18;
-/** Positions that fit beside a 32-bit key in the 53 bits of an exact double. */
-const PACKED_ORDER_MAX = 1 << 20;
+/** Positions go beside a 32-bit key in an exact double (53 bits); beyond this a radix sort is faster. */
+const PACKED_ORDER_MAX = 1 << 14;
 
 /** Values of a plane: numbers, and bigints where a number would not be exact. */
 export type Values = (at: number) => number | bigint;
@@ -55,7 +55,9 @@ export function linksOf(traffic: Traffic, family: Family, byteOrder: ByteOrder =
     batches: () =>
       byteOrder === "big"
         ? naturalBatches(planes)
-        : reorderedBatches(planes, (index) => indexToAddress4(index, byteOrder)),
+        : reorderedBatches(planes, (indices) =>
+            lowWords(indices).map((word) => indexToAddress4(word, byteOrder)),
+          ),
     text: ipv4Text,
     address: (ordinal) => BigInt(ordinal),
   };
@@ -67,7 +69,7 @@ function links6(planes: Planes, bytes: Uint8Array): LinkList {
   const book = addressBook(bytes);
   return {
     length: Number(planes.packets.nvals),
-    batches: () => reorderedBatches(planes, book.ordinal),
+    batches: () => reorderedBatches(planes, (indices) => Uint32Array.from(indices, book.ordinal)),
     text: (ordinal) => ipv6TextOfBytes(book.bytes(ordinal)),
     address: (ordinal) => ipv6Value(book.bytes(ordinal)),
   };
@@ -116,8 +118,8 @@ function* naturalBatches(planes: Planes): Generator<LinkBatch> {
   }
 }
 
-/** Half-open ranges of rows that hold about BATCH_LINKS links each. */
-function rowBands(matrix: Matrix): [bigint, bigint][] {
+/** Half-open ranges of rows, all of them together, that hold about BATCH_LINKS links each. */
+export function rowBands(matrix: Matrix): [bigint, bigint][] {
   if (Number(matrix.nvals) <= BATCH_LINKS) return [[0n, matrix.nrows]];
   using fanOut = matrix.reduceRows("count");
   const { I, X } = fanOut.extractTuples();
@@ -138,24 +140,27 @@ function rowBands(matrix: Matrix): [bigint, bigint][] {
 }
 
 /** Index order is not address order: rows are sorted by ordinal, then the columns within each row. */
-function* reorderedBatches(planes: Planes, ordinal: (index: bigint) => number): Generator<LinkBatch> {
+function* reorderedBatches(
+  planes: Planes,
+  ordinals: (indices: BigUint64Array) => Uint32Array,
+): Generator<LinkBatch> {
   const { Ap, Ah, Aj, Ax } = planes.packets.toHyperCSR();
   const other = planes.bytes.toHyperCSR();
   requireSamePattern(Aj, other.Aj);
   const packets = valuesOf(Ax);
   const bytes = valuesOf(other.Ax);
-  const rows = Uint32Array.from(Ah, ordinal);
-  const columns = Uint32Array.from(Aj, ordinal);
+  const rows = ordinals(Ah);
+  const columns = ordinals(Aj);
   const src = new Uint32Array(Aj.length);
   const from = new Uint32Array(Aj.length);
   let at = 0;
   for (const row of sortedOrder(rows)) {
     const start = Number(Ap[row]);
-    const inRow = columns.subarray(start, Number(Ap[row + 1]));
-    for (const k of sortedOrder(inRow)) {
-      src[at] = rows[row]!;
-      from[at++] = start + k;
-    }
+    const end = Number(Ap[row + 1]);
+    src.fill(rows[row]!, at, at + end - start);
+    // Most sources have one destination: nothing to sort, nothing to allocate.
+    if (end === start + 1) from[at++] = start;
+    else for (const k of sortedOrder(columns.subarray(start, end))) from[at++] = start + k;
   }
   for (let base = 0; base < at; base += BATCH_LINKS) {
     const part = from.subarray(base, Math.min(base + BATCH_LINKS, at));
@@ -172,12 +177,29 @@ function* reorderedBatches(planes: Planes, ordinal: (index: bigint) => number): 
 /** Positions of `keys` in ascending order of key; equal keys keep their order. */
 function sortedOrder(keys: Uint32Array): Uint32Array | number[] {
   if (keys.length === 1) return [0];
-  if (keys.length > PACKED_ORDER_MAX) {
-    return Uint32Array.from(keys, (_, at) => at).sort((a, b) => keys[a]! - keys[b]! || a - b);
-  }
+  if (keys.length > PACKED_ORDER_MAX) return radixOrder(keys);
   // Key and position in one double: typed arrays of doubles sort natively, without a comparator call.
   const packed = Float64Array.from(keys, (key, at) => key * PACKED_ORDER_MAX + at).sort();
   return Uint32Array.from(packed, (both) => both % PACKED_ORDER_MAX);
+}
+
+/** The same by two counting passes over 16 bits each: linear, for the long lists. */
+function radixOrder(keys: Uint32Array): Uint32Array {
+  let order = Uint32Array.from(keys, (_, at) => at);
+  for (const shift of [0, 16]) {
+    const next = new Uint32Array(0x1_0000);
+    for (const key of keys) next[(key >>> shift) & 0xffff]!++;
+    let total = 0;
+    for (let digit = 0; digit < next.length; digit++) {
+      const count = next[digit]!;
+      next[digit] = total;
+      total += count;
+    }
+    const placed = new Uint32Array(keys.length);
+    for (const at of order) placed[next[(keys[at]! >>> shift) & 0xffff]!++] = at;
+    order = placed;
+  }
+  return order;
 }
 
 /** Numbers for what fits 2^53 (read as two halves: bigints cost an allocation each), bigints beyond. */

@@ -157,6 +157,32 @@ test("a large matrix comes in batches of rows, complete", async () => {
   assert.deepEqual([links, batches > 1], [600_000, true]);
 });
 
+test("long lists are sorted in either byte order, and Matrix Market is complete", async () => {
+  const grb = await load();
+  const random = new Random(8);
+  const word = () => BigInt(random.int(2 ** 32));
+  const keys = new BigUint64Array(new Set(Array.from({ length: 300_000 }, () => (word() << 32n) | word())));
+  using traffic = disposable(
+    makeTraffic(
+      { packets: grb.buildPacked("UINT32", keys, 1), bytes: grb.buildPacked("UINT64", keys, 60) },
+      undefined,
+    ),
+  );
+  let [links, before] = [0, -1];
+  for (const { length, src } of linksOf(traffic, 4, "little").batches()) {
+    for (let at = 0; at < length; at++) {
+      assert.ok(src[at]! >= before);
+      before = src[at]!;
+    }
+    links += length;
+  }
+  assert.equal(links, keys.length);
+  const lines = [...exportLinks(traffic, { format: "mtx", family: 4 })].join("").trimEnd().split("\n");
+  assert.equal(lines.length, 3 + keys.length);
+  const last = keys.toSorted().at(-1)!;
+  assert.equal(lines.at(-1), `${(last >> 32n) + 1n} ${(last & 0xffff_ffffn) + 1n} 1`);
+});
+
 test("top: what a sort of everything says", async () => {
   const grb = await load();
   const random = new Random(5);
