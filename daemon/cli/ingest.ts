@@ -113,7 +113,7 @@ async function ingest(files: string[], options: Options, result: Result): Promis
   }
   const rate = grouped(Math.round(summary.frames / Math.max(seconds, 1e-3)));
   process.stdout.write(
-    `${grouped(summary.archives)} archives in ${options.output}: ${grouped(summary.packets)} packets of ` +
+    `${grouped(summary.archives)} archive${summary.archives === 1 ? "" : "s"} in ${options.output}: ${grouped(summary.packets)} packets of ` +
       `${grouped(summary.frames)} frames, ${grouped(summary.bytes)} bytes, ${seconds.toFixed(1)} s (${rate} frames/s)\n`,
   );
 }

@@ -27,7 +27,7 @@ export class Progress {
     if (!this.#isShown || now - this.#drawn < REDRAW_MS) return;
     this.#drawn = now;
     process.stderr.write(
-      `\r${progressLine(state, (now - this.#began) / 1000, process.stderr.columns ?? 80)}\x1b[K`,
+      `\r${progressLine(state, (now - this.#began) / 1000, process.stderr.columns || 80)}\x1b[K`,
     );
   }
 
@@ -47,8 +47,8 @@ export function progressLine(state: ProgressState, seconds: number, columns: num
   const rate = `${short(packets)} packets  ${short(packets / Math.max(seconds, 1e-3))}/s`;
   if (bytesTotal === undefined || bytesTotal === 0) return cut(`${formatSize(bytesRead)}  ${rate}`, columns);
   const part = Math.min(1, bytesRead / bytesTotal);
-  const left = part > 0 ? Math.ceil((seconds / part) * (1 - part)) : 0;
-  const text = `${String(Math.floor(part * 100)).padStart(3)}%  ${formatSize(bytesRead)} of ${formatSize(bytesTotal)}  ${rate}  ${left} s left`;
+  const left = part > 0.01 ? `  ${Math.ceil((seconds / part) * (1 - part))} s left` : "";
+  const text = `${String(Math.floor(part * 100)).padStart(3)}%  ${formatSize(bytesRead)} of ${formatSize(bytesTotal)}  ${rate}${left}`;
   const width = Math.min(30, columns - text.length - 4);
   if (width < 5) return cut(text, columns);
   const filled = Math.round(part * width);

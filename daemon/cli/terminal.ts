@@ -22,11 +22,11 @@ export class Screen {
   }
 
   get columns(): number {
-    return process.stdout.columns ?? 80;
+    return process.stdout.columns || 80;
   }
 
   get rows(): number {
-    return process.stdout.rows ?? 24;
+    return process.stdout.rows || 24;
   }
 
   /** Draws over the old picture, line by line, so that nothing flickers. */

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { progressLine } from "../../daemon/cli/progress.js";
 import { decodeArchive, parseArchiveName } from "../../lib/archive.js";
 import { eth, pcapFile } from "../pcap/writer.js";
-import { sparsewire, temporaryFolder } from "./command.js";
+import { BINARY, requireProgram, sparsewire, temporaryFolder } from "./command.js";
 import { captureOf } from "./traffic.js";
+
+const PCAP_HEADER_BYTES = 24;
 
 test("ingest writes one archive an interval, and a summary", (t) => {
   const folder = temporaryFolder(t);
@@ -41,7 +44,7 @@ test("ingest reads stdin; a damaged capture yields what precedes the damage, exi
   const ran = sparsewire(["ingest", "-", "-o", folder], { input: whole.subarray(0, whole.length - 3) });
   assert.equal(ran.code, 3, ran.err);
   assert.match(ran.err, /^sparsewire: warning: - is damaged at byte \d+ .*what precedes it was written\n$/);
-  assert.match(ran.out, /^1 archives in .*: 4 packets/);
+  assert.match(ran.out, /^1 archive in .*: 4 packets/);
 });
 
 test("ingest into a place that cannot be written: exit 1, and why", (t) => {
@@ -51,6 +54,33 @@ test("ingest into a place that cannot be written: exit 1, and why", (t) => {
   const ran = sparsewire(["ingest", capture, "-o", join(capture, "x")]);
   assert.equal(ran.code, 1);
   assert.match(ran.err, /^sparsewire: cannot write .*; give -o another folder\n$/);
+});
+
+test("on a terminal a long ingest shows its progress, and leaves the line empty", (t) => {
+  if (!requireProgram(t, "script")) return;
+  const folder = temporaryFolder(t);
+  const capture = join(folder, "a.pcap");
+  const one = captureOf([["10.0.0.1", "10.0.0.2", 1]]);
+  const record = one.subarray(PCAP_HEADER_BYTES);
+  const packets = 500_000;
+  const bytes = Buffer.alloc(PCAP_HEADER_BYTES + record.length * packets);
+  bytes.set(one.subarray(0, PCAP_HEADER_BYTES));
+  for (let at = 0; at < packets; at++) bytes.set(record, PCAP_HEADER_BYTES + at * record.length);
+  writeFileSync(capture, bytes);
+  const command = `stty cols 100; ${process.execPath} ${BINARY} ingest ${capture} -o ${folder}/out >${folder}/summary`;
+  const { stdout, status } = spawnSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" });
+  assert.equal(status, 0, stdout);
+  const lines = stdout.split("\r").map((line) => line.replaceAll(`${String.fromCharCode(27)}[K`, ""));
+  assert.ok(
+    lines.some((line) => /^\[#* *\] +\d+% .* MiB {2}\d.* packets/.test(line)),
+    JSON.stringify(stdout),
+  );
+  assert.equal(lines.at(-1), "");
+  assert.ok(lines.every((line) => line.length < 100));
+  assert.match(
+    readFileSync(join(folder, "summary"), "utf8"),
+    /^1 archive in .*: 500,000 packets of 500,000 frames/,
+  );
 });
 
 test("the progress line fits every width", () => {
