@@ -9,6 +9,8 @@ export interface LiveWorkerData {
   queues: number;
   /** Sockets that want a system call before the driver looks at the fill ring (zero-copy), else empty. */
   wakeFds: number[];
+  /** Scheduling priority to ask for, -20 to 19. */
+  nice: number;
   sleepMsMin: number;
   sleepMsMax: number;
   windowPackets: number;

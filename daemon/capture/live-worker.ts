@@ -3,6 +3,7 @@
  * batch; per packet there is no JavaScript, no system call and no allocation. When the rings are empty it sleeps by
  * time, adapted so that a wake finds hundreds of frames.
  */
+import { getPriority, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { setThreadName, threadCpuNs, wakeRx } from "xdp-node";
 import { SEAL_CAUSES } from "../../lib/abi.js";
@@ -141,6 +142,12 @@ function post(message: LiveWorkerMessage): void {
 
 const data = workerData as LiveWorkerData;
 setThreadName(`sw-capture-${data.index}`);
+try {
+  // Of the calling thread alone. Rings bridge milliseconds: who empties them should not queue behind batch work.
+  if (getPriority() > data.nice) setPriority(data.nice);
+} catch {
+  // Without the right (CAP_SYS_NICE, RLIMIT_NICE) it runs like everybody else.
+}
 const loop = new CaptureLoop(data);
 post({ type: "ready" });
 loop.run();

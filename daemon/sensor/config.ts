@@ -26,8 +26,8 @@ function defaultName(): string {
 const memory = z
   .strictObject({
     frames: powerOfTwo(1024, 1 << 20)
-      .default(32_768)
-      .describe("frames of UMEM and ring entries per queue; at 2 Mpps 32768 bridge 16 ms"),
+      .default(65_536)
+      .describe("frames of UMEM and ring entries per queue; at 2 Mpps 65536 bridge 33 ms"),
     chunk_bytes: z
       .union([z.literal(2048), z.literal(4096)])
       .default(2048)
@@ -57,6 +57,13 @@ const wake = z
     sleep_max: durationMs({ min: "50us", max: "100ms" })
       .prefault("5ms")
       .describe("longest sleep on a quiet wire"),
+    nice: z
+      .number()
+      .int()
+      .min(-20)
+      .max(19)
+      .default(-10)
+      .describe("scheduling priority of the capture threads, as far as the host allows it"),
     busy_poll: z
       .boolean()
       .default(false)

@@ -270,6 +270,7 @@ export class LiveSource implements FrameSource {
       wakeFds: capture.sockets
         .filter((socket) => wake.busy_poll || socket.options().zerocopy)
         .map(({ fd }) => fd),
+      nice: wake.nice,
       sleepMsMin: wake.sleep_min,
       sleepMsMax: wake.sleep_max,
       windowPackets: this.#config.window_packets,
