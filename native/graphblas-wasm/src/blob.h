@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The layout of a `.grb` blob: GxB_Matrix_serialize of SuiteSparse:GraphBLAS, as versions 5.2 to 10 write it
  * (facts from its Source/serialize and from blobs of the native library).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * `.grb` blobs to matrices. A blob is hostile until proven otherwise: sizes are checked against each other
  * and against the blob before anything is allocated, blocks decode into exactly the room that the header

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Matrices to `.grb` blobs. Planes that share a pattern compress it once. */
 #include "blob.h"
 

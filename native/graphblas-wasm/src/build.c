@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* GrB_Matrix_build: unordered tuples with duplicates to HyperCSR, by radix sort and fold. */
 #include "gb.h"
 #include "radix.h"

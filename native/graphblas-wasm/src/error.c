@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The error and result registers: one small place that the host reads after each call. */
 #include "gb.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * GrB_eWiseAdd: the union of two patterns is merged once; then each pair of value planes is combined along
  * it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * graphblas-wasm: the objects and the conventions every source file here shares.
  *
@@ -119,13 +120,13 @@ void matrix_copy_values(const Matrix *A, Matrix *C);
 Info vector_new(Vector **out, u64 size, u32 capacity);
 void EXPORT(gb_vector_free)(Vector *v);
 
-/* reduce.c: columns in order, each with the values of its entries. */
+/* reduce.c: the columns of all entries in order, each with what it had in an array of u32 or u64. */
 typedef struct {
   u32 n;
-  void *J, *X; /* as wide as the matrix's indices and values */
+  void *J, *X; /* as wide as the pattern's indices, and as the given array */
   void *blocks[4];
 } Columns;
-Info columns_sorted(const Matrix *A, Columns *c);
+Info columns_sorted(const Pattern *P, const void *load, u32 load64, Columns *c);
 void columns_free(Columns *c);
 
 /* build.c */

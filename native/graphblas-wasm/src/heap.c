@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The allocator of the linear memory: two-level segregated fit (Masmano et al., TLSF, 2004): constant time,
  * free neighbours merge at once, so that a million matrices leave no hole behind. Blocks are in address order

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * LZ4 block decoding (both LZ4 and LZ4HC write this format; lz4_Block_format.md of the LZ4 project). Every
  * length is checked against both ends before a byte moves.

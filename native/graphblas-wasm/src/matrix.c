@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Matrices and vectors: making, freeing, casting, comparing, copying out. */
 #include "gb.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Patterns: which entries a matrix has, in HyperCSR; counted references. */
 #include "gb.h"
 

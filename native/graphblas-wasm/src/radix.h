@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Stable LSD radix sort of u32 or u64 keys with an optional payload of 4 or 8 bytes, for hosts without a
  * libc. Digits of up to 11 bits are laid only over bits in which the keys differ, so that sorting addresses

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * GrB_reduce to vectors and scalars. Results are UINT64 whatever the matrix holds (sums of UINT32 do not wrap
  * at 2^32; sums of UINT64 wrap as in GraphBLAS).
@@ -75,10 +76,9 @@ INLINE u32 sort_columns(void **blocks, u32 n, u64 varying, u32 wide, u32 payload
   return (u32)radix_sort(blocks[0], blocks[1], wide, blocks[2], blocks[3], payload, n, varying);
 }
 
-/* A's columns, sorted, with their values. Free with columns_free. */
-Info columns_sorted(const Matrix *A, Columns *c) {
-  const Pattern *P = A->pattern;
-  u32 n = P->nvals, x64 = is64(A);
+/* P's columns, sorted, with the nvals elements of `load`. Free with columns_free. */
+Info columns_sorted(const Pattern *P, const void *load, u32 x64, Columns *c) {
+  u32 n = P->nvals;
   *c = (Columns){.n = n};
   for (u32 k = 0; k < 4; k++) {
     c->blocks[k] = heap_allocate((u64)n * (k < 2 ? width(P->wide) : width(x64)));
@@ -89,7 +89,7 @@ Info columns_sorted(const Matrix *A, Columns *c) {
   }
   void *J = c->blocks[0], *X = c->blocks[2];
   memcpy(J, P->Aj, n * width(P->wide));
-  memcpy(X, A->Ax, n * width(x64));
+  memcpy(X, load, n * width(x64));
   u64 varying = P->wide ? radix_varying(J, 1, n) : radix_varying(J, 0, n);
   u32 swapped;
   if (P->wide)
@@ -106,7 +106,7 @@ Info columns_sorted(const Matrix *A, Columns *c) {
 /* Result 0: a Vector of the columns that have entries. */
 Info EXPORT(gb_reduce_columns)(const Matrix *A, Op op) {
   Columns c;
-  Info info = columns_sorted(A, &c);
+  Info info = columns_sorted(A->pattern, A->Ax, is64(A), &c);
   if (info) return info;
   u32 wide = A->pattern->wide, distinct = 0;
   for (u32 k = 0; k < c.n; k++) distinct += !k || get(c.J, wide, k) != get(c.J, wide, k - 1);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Parts of a matrix: a block of rows and columns, and its largest entries. */
 #include "gb.h"
 

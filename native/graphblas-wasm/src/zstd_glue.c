@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * What blobs need of upstream ZSTD, with contexts that are made once and kept; and, for level 1, a match
  * finder for arrays of 64-bit indices that is faster than ZSTD's general one. Any reader of ZSTD reads what

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The part of <stdlib.h> that upstream ZSTD needs: allocation, from our own heap (heap.c). */
 #ifndef SPARSEWIRE_STDLIB_H
 #define SPARSEWIRE_STDLIB_H

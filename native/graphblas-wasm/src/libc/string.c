@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * memcpy and friends for a module without a libc. Short runs are copied by hand: the engine turns each
  * bulk-memory instruction into a call, which costs more than a short copy. Long ones use the bulk

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The part of <string.h> that upstream ZSTD and our own sources need; see string.c. */
 #ifndef SPARSEWIRE_STRING_H
 #define SPARSEWIRE_STRING_H
