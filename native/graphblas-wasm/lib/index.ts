@@ -2,7 +2,7 @@
 export { GrBError, INFO, type Info } from "./errors.js";
 export { GraphBLAS, type LoadOptions, load, loadSync } from "./graphblas.js";
 export { Matrix } from "./matrix.js";
-export { addPlanes, type ResultType, serializePlanes } from "./planes.js";
+export { addPlanes, quantitiesOfPlanes, type ResultType, serializePlanes } from "./planes.js";
 export type {
   BinaryOp,
   HyperCSR,

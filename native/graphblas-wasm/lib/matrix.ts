@@ -1,7 +1,7 @@
 // Hypersparse matrices. A Matrix is immutable; its operations make new ones.
 import type { Engine, Pointer } from "./engine.js";
 import { GrBError } from "./errors.js";
-import { addMatrices, type ResultType, serializeMatrices } from "./planes.js";
+import { addMatrices, quantitiesOfPlanes, type ResultType, serializeMatrices } from "./planes.js";
 import {
   type BinaryOp,
   type HyperCSR,
@@ -124,19 +124,7 @@ export class Matrix implements Disposable {
 
   /** The nine network quantities, in one pass over the rows and one radix sort of the columns. */
   quantities(): Quantities {
-    const engine = this.engine;
-    engine.call("gb_quantities", this.pointer);
-    return {
-      n_packets: engine.result(0),
-      n_links: engine.resultNumber(1),
-      n_sources: engine.resultNumber(2),
-      n_destinations: engine.resultNumber(3),
-      max_packets: engine.result(4),
-      max_source_packets: engine.result(5),
-      max_fan_out: engine.resultNumber(6),
-      max_destination_packets: engine.result(7),
-      max_fan_in: engine.resultNumber(8),
-    };
+    return quantitiesOfPlanes([this])[0]!;
   }
 
   /** The n entries with the largest values, largest first; equal values by smaller row, then column. */

@@ -6,6 +6,7 @@ import {
   BINARY_OPS,
   type BinaryOp,
   opCode,
+  type Quantities,
   type SerializeOptions,
   type TypeName,
   typeCode,
@@ -106,4 +107,37 @@ export function serializePlanes(
   options: SerializeOptions = {},
 ): Uint8Array<ArrayBuffer>[] {
   return serializeMatrices(matrices, options);
+}
+
+/** The nine quantities from their registers. */
+function quantitiesOf(facts: BigUint64Array): Quantities {
+  const count = (k: number) => Number(facts[k]!);
+  return {
+    n_packets: facts[0]!,
+    n_links: count(1),
+    n_sources: count(2),
+    n_destinations: count(3),
+    max_packets: facts[4]!,
+    max_source_packets: facts[5]!,
+    max_fan_out: count(6),
+    max_destination_packets: facts[7]!,
+    max_fan_in: count(8),
+  };
+}
+
+/**
+ * The nine network quantities of each of several value planes (say packets and bytes), in the planes' order. The columns
+ * are sorted once for all planes, and what depends on the entries alone is found once. GrB_INVALID_VALUE if the entries of
+ * the planes differ.
+ */
+export function quantitiesOfPlanes(planes: readonly Matrix[]): Quantities[] {
+  const engine = engineOf(planes);
+  return engine.staged(
+    [planePointers(planes, engine), new BigUint64Array(planes.length * 9)],
+    (at, facts) => {
+      engine.call("gb_quantities", at!, planes.length, facts!);
+      const found = engine.longs(facts!, planes.length * 9).slice();
+      return planes.map((_, k) => quantitiesOf(found.subarray(9 * k, 9 * k + 9)));
+    },
+  );
 }

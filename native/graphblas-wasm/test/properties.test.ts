@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import { addPlanes, type GraphBLAS, load, type Matrix } from "../lib/index.js";
+import { addPlanes, type GraphBLAS, load, type Matrix, quantitiesOfPlanes } from "../lib/index.js";
 import { fuzzSettings, Random } from "./cases.js";
 
 const { seed } = fuzzSettings(0);
@@ -82,6 +82,25 @@ describe(`algebra, seed ${seed}`, () => {
       max_destination_packets: columns.reduce("max"),
       max_fan_in: Number(fanIn.reduce("max")),
     });
+  });
+
+  holds("the quantities of planes are those of each alone", (A) => {
+    const planes = [
+      A,
+      A.withValues(
+        "UINT32",
+        Uint32Array.from({ length: A.nvals }, (_, k) => (k * 0x9e3779b1) >>> 0),
+      ),
+      A.withValues(
+        "UINT64",
+        BigUint64Array.from({ length: A.nvals }, (_, k) => BigInt(k) << 40n),
+      ),
+    ];
+    for (const chosen of [planes, planes.slice(0, 2), planes.slice(1)]) {
+      const alone = chosen.map((plane) => plane.quantities());
+      assert.deepEqual(quantitiesOfPlanes(chosen), alone);
+    }
+    for (const plane of planes.slice(1)) plane.dispose();
   });
 
   holds("every copy is equal: HyperCSR, tuples, blob, dup", (A) => {
