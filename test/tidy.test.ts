@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const LINES_MAX = 600;
+const LINES_MAX = 400;
 const BYTES_MAX = 300_000;
 const CODE = /\.(ts|mjs|c|cc|h)$/;
 
