@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The `sparsewire` command. */
-import { readFileSync } from "node:fs";
+import { VERSION } from "../software.js";
 import { run } from "./run.js";
 
-const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
-process.exit(await run(process.argv.slice(2), version));
+process.exit(await run(process.argv.slice(2), VERSION));

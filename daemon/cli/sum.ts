@@ -8,6 +8,7 @@ import { ARCHIVE_FORMAT, type Manifest, type ManifestHead } from "../../lib/mani
 import { sumManifests } from "../../lib/sum-manifests.js";
 import { readTar } from "../../lib/tar.js";
 import { addTraffic, makeTraffic, type Traffic, trafficOf } from "../../lib/traffic.js";
+import { SOFTWARE } from "../software.js";
 import { usage, warn } from "./command.js";
 import { askControl } from "./control.js";
 import { Coverage } from "./coverage.js";
@@ -172,7 +173,7 @@ class Summation {
       run: "0".repeat(16),
       sequence: 0,
       mode: "sum" as const,
-      software: "sparsewire",
+      software: SOFTWARE,
     };
     const head = sumManifests(this.#manifests, identity);
     // The same parts make the same sum: it is named after them.
