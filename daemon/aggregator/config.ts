@@ -59,7 +59,7 @@ const limits = z
       .default(1000)
       .describe("distinct sensor names accepted"),
     memory_bytes: byteSize({ min: "16MiB", max: "4GiB" })
-      .prefault("512MiB")
+      .prefault("1GiB")
       .describe("memory for matrices of one worker thread (one rolls up, one answers queries)"),
     max_queries: reloadable(z.number().int().min(1).max(64))
       .default(4)

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { SparsewireError } from "../../lib/errors.js";
 import { LineLimit, type Logger } from "../log.js";
+import type { AggregatorConfig } from "./config.js";
 import type { TlsFiles } from "./listen.js";
 import type { Metrics } from "./metrics.js";
 import { badRequest, comeBack, notFound, Refusal } from "./refusal.js";
@@ -12,6 +13,8 @@ import type { Right, Tokens } from "./tokens.js";
 const HEADERS_MS_MAX = 10_000;
 const KEEP_ALIVE_MS = 75_000;
 const CONNECTIONS_MAX = 2048;
+/** Characters of a URL in a line of the log. */
+const URL_CHARS_MAX = 200;
 /** Lines per peer and cause. */
 const LINE_EVERY_MS = 60_000;
 
@@ -26,8 +29,7 @@ interface HttpParts {
   metrics: Metrics;
   state: HttpState;
   tls: TlsFiles | undefined;
-  /** Time a whole request may take to arrive, ms. */
-  requestTimeout: number;
+  limits: AggregatorConfig["limits"];
 }
 
 declare module "fastify" {
@@ -44,7 +46,6 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     logger: false as const,
     forceCloseConnections: "idle" as const,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: parts.requestTimeout + HEADERS_MS_MAX,
     routerOptions: { maxParamLength: 100 },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => onClientError(parts, error, socket),
   };
@@ -55,6 +56,7 @@ export function createHttp(parts: HttpParts): FastifyInstance {
       : Fastify({ ...common, https: { ...timing, ...parts.tls, minVersion: "TLSv1.2" } })
   ) as FastifyInstance;
   app.server.maxConnections = CONNECTIONS_MAX;
+  applyLimits(app, parts.limits);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
   app.addHook("onRequest", async (request) => guard(parts.state, request));
@@ -67,6 +69,12 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     );
   });
   return app;
+}
+
+/** Time that a request may take to arrive as a whole, and that a connection may be without a byte. */
+export function applyLimits(app: FastifyInstance, limits: AggregatorConfig["limits"]): void {
+  app.server.requestTimeout = limits.upload_timeout + HEADERS_MS_MAX;
+  app.server.timeout = limits.query_timeout + KEEP_ALIVE_MS;
 }
 
 /** Before anything of a request is looked at: is it allowed, and are we open? */
@@ -113,7 +121,14 @@ function answerError(
     const { reason, status, code, message } = refusal;
     const held = lines.suppressed(key);
     logger.warn(
-      { peer: request.ip, cause: reason, status, code, url: request.url, ...(held > 0 ? { held } : {}) },
+      {
+        peer: request.ip,
+        cause: reason,
+        status,
+        code,
+        url: request.url.slice(0, URL_CHARS_MAX),
+        ...(held > 0 ? { held } : {}),
+      },
       `refused: ${message}`,
     );
   }

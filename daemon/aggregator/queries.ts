@@ -11,7 +11,7 @@ import type { Store } from "./store.js";
 export type Range = Pick<PlanOptions, "from" | "to" | "sensor">;
 
 /** A range whose files keep changing (a late bulk of a sensor is being rolled up) is planned this often. */
-const PLANS_MAX = 8;
+const STALE_PLANS_MAX = 8;
 
 export class Queries {
   limits: AggregatorConfig["limits"];
@@ -70,16 +70,18 @@ export class Queries {
     signal: AbortSignal,
     work: (task: { files: ReturnType<typeof planSum>; wanted: Wanted }) => Promise<T>,
   ): Promise<T> {
-    for (let plans = 1; ; plans++) {
+    for (let stale = 0; ; ) {
       const files = planSum(this.#store, { ...range, maxFiles: this.limits.max_query_archives });
       try {
         return await work({ files, wanted });
       } catch (error) {
         if (!(error instanceof TaskError)) throw error;
-        const mayHelp = error.fault === "stale" || error.fault === "bad";
-        if (!mayHelp || plans === PLANS_MAX) throw refusalOf(error, signal);
-        if (error.fault === "bad") await this.#store.reject(error.path, error.message);
-        else await sleep(5 * 2 ** plans);
+        if (error.fault === "bad") {
+          await this.#store.reject(error.path, error.message);
+          continue;
+        }
+        if (error.fault !== "stale" || ++stale === STALE_PLANS_MAX) throw refusalOf(error, signal);
+        await sleep(5 * 2 ** stale);
       }
     }
   }

@@ -6,7 +6,7 @@ import { diffConfig } from "../config/schema.js";
 import type { Logger } from "../log.js";
 import { VERSION } from "../software.js";
 import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
-import { createHttp, type HttpState } from "./http.js";
+import { applyLimits, createHttp, type HttpState } from "./http.js";
 import { checkListen, readTls } from "./listen.js";
 import { Maintenance } from "./maintenance.js";
 import { MatrixWorker } from "./matrix-worker.js";
@@ -60,7 +60,7 @@ export async function startAggregator(
   const rollups = new Rollups(store, workers.rollups, metrics, config.rollup);
   const retention = new Retention(store, metrics, config.store);
   const maintenance = new Maintenance(rollups, retention, logger);
-  const http = createHttp({ logger, metrics, state, tls, requestTimeout: config.limits.upload_timeout });
+  const http = createHttp({ logger, metrics, state, tls, limits: config.limits });
   addGauges(metrics, {
     files: (level) => store.catalog.files[level],
     bytes: (level) => store.catalog.bytes[level],
@@ -105,6 +105,7 @@ export async function startAggregator(
       state.tokens = tokens;
       uploads.limits = next.limits;
       queries.limits = next.limits;
+      applyLimits(http, next.limits);
       rollups.settings = next.rollup;
       retention.settings = next.store;
       logger.level = next.log.level;

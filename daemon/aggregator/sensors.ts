@@ -1,6 +1,6 @@
 /** What is known of each sensor: its runs from the catalog, its last interval from that interval's manifest. */
 import type { Manifest } from "../../lib/manifest.js";
-import type { Hour, RawEntry } from "./catalog.js";
+import type { RawEntry } from "./catalog.js";
 import type { Run } from "./identities.js";
 import { readManifestFile } from "./manifest-file.js";
 import { timeText } from "./periods.js";
@@ -30,6 +30,7 @@ const RUNS_SHOWN = 10;
 export class Sensors {
   readonly #store: Store;
   readonly #last = new Map<string, Manifest>();
+  #recalled: Promise<void> | undefined;
   /** Since this process started. */
   readonly #received = new Map<string, Totals>();
 
@@ -54,9 +55,10 @@ export class Sensors {
   async list(): Promise<unknown[]> {
     const { identities } = this.#store.catalog;
     const now = BigInt(Date.now()) * 1_000_000n;
+    await (this.#recalled ??= this.#recall());
     const listed: unknown[] = [];
     for (const [name, runs] of [...identities.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const last = await this.#lastOf(name);
+      const last = this.#last.get(name);
       listed.push({
         name,
         lag_seconds: last === undefined ? null : Number(now - last.end) / 1e9,
@@ -71,37 +73,36 @@ export class Sensors {
     return listed;
   }
 
-  /** The last interval of a sensor: noted since the start, or read from its newest raw archive. */
-  async #lastOf(sensor: string): Promise<Manifest | undefined> {
-    const noted = this.#last.get(sensor);
-    if (noted !== undefined) return noted;
-    const newest = this.#newest(sensor);
-    if (newest === undefined) return undefined;
-    try {
-      const { manifest } = await readManifestFile(this.#store.rawPath(newest));
-      if (!this.#last.has(sensor)) this.#last.set(sensor, manifest);
-      return manifest;
-    } catch {
-      return undefined;
-    }
-  }
-
-  #newest(sensor: string): RawEntry | undefined {
-    const { days, identities } = this.#store.catalog;
-    for (const day of [...days.values()].sort((a, b) => b.day - a.day)) {
-      for (const hour of [...day.hours.values()].sort((a, b) => b.hour - a.hour)) {
-        const row = newestRow(hour, (run) => identities.byId(run).sensor === sensor);
-        if (row !== undefined) return this.#store.catalog.rawEntry(hour, row);
+  /** After a restart: reads the manifest of the newest raw archive of each sensor, once. */
+  async #recall(): Promise<void> {
+    for (const [sensor, entry] of this.#newest()) {
+      try {
+        const { manifest } = await readManifestFile(this.#store.rawPath(entry));
+        if (!this.#last.has(sensor)) this.#last.set(sensor, manifest);
+      } catch (error) {
+        // It has just expired, or is not sound: the sensor is shown without a last interval.
+        this.#store.logger.debug({ sensor, err: error }, "no last interval");
       }
     }
-    return undefined;
   }
-}
 
-function newestRow(hour: Hour, wanted: (run: number) => boolean): number | undefined {
-  const raw = hour.raw.sorted();
-  for (let row = raw.count - 1; row >= 0; row--) if (wanted(raw.run[row]!)) return row;
-  return undefined;
+  /** The newest raw archive of each sensor that has not shipped since the start. */
+  #newest(): Map<string, RawEntry> {
+    const { days, identities } = this.#store.catalog;
+    const wanted = new Set([...identities.entries()].map(([sensor]) => sensor));
+    for (const sensor of this.#last.keys()) wanted.delete(sensor);
+    const found = new Map<string, RawEntry>();
+    for (const day of [...days.values()].sort((a, b) => b.day - a.day)) {
+      for (const hour of [...day.hours.values()].sort((a, b) => b.hour - a.hour)) {
+        const raw = hour.raw.sorted();
+        for (let row = raw.count - 1; row >= 0 && wanted.size > 0; row--) {
+          const { sensor } = identities.byId(raw.run[row]!);
+          if (wanted.delete(sensor)) found.set(sensor, this.#store.catalog.rawEntry(hour, row));
+        }
+      }
+    }
+    return found;
+  }
 }
 
 /** `missing` counts the sequence numbers between the first and the last that never arrived. */

@@ -1,4 +1,4 @@
-/** Adding archives up, in a matrix worker: read one by one, merged like a binary counter. */
+/** Adding archives up, in a matrix worker: read one by one, the like-sized merged first. */
 import { readFileSync, statSync } from "node:fs";
 import { type GraphBLAS, GrBError } from "graphblas-wasm";
 import { decodeArchive } from "../../lib/archive.js";
@@ -39,8 +39,8 @@ export interface Summed {
 interface Node {
   traffic: Traffic;
   head: ManifestHead;
-  /** 2^rank files are in it. */
-  rank: number;
+  /** Entries of its matrices. */
+  links: number;
 }
 
 /** Files between two looks at whether the sum is still wanted. */
@@ -48,7 +48,8 @@ const FILES_PER_BREATH = 16;
 
 /**
  * The sum of the planned files. `breathe` is awaited now and then; it throws when the sum is no longer wanted.
- * Cost: each link is copied once per doubling, as in a merge sort.
+ * A sum is merged with the one before it once it is half as large: each link is copied once per doubling, as in a
+ * merge sort, and late archives beside a large roll-up do not copy it again and again.
  */
 export async function sumFiles(
   grb: GraphBLAS,
@@ -61,7 +62,7 @@ export async function sumFiles(
     for (const [at, file] of files.entries()) {
       if (at % FILES_PER_BREATH === 0) await limits.breathe();
       stack.push(readNode(grb, file, identity, limits.fileBytesMax));
-      while (stack.length > 1 && stack.at(-1)!.rank >= stack.at(-2)!.rank) mergeTop(stack, identity);
+      while (stack.length > 1 && stack.at(-2)!.links <= 2 * stack.at(-1)!.links) mergeTop(stack, identity);
     }
     while (stack.length > 1) mergeTop(stack, identity);
     const top = stack.pop();
@@ -82,7 +83,7 @@ function readNode(grb: GraphBLAS, file: PlannedFile, identity: SumIdentity, file
     const traffic = trafficOf(grb, archive);
     try {
       checkShape(traffic);
-      return { traffic, head: headOf([manifest], traffic, identity), rank: 0 };
+      return { traffic, head: headOf([manifest], traffic, identity), links: linksIn(traffic) };
     } catch (error) {
       traffic.dispose();
       throw error;
@@ -122,8 +123,10 @@ function mergeTop(stack: Node[], identity: SumIdentity): void {
   const manifests = [a.head, b.head] as Manifest[];
   const head = headOf(manifests, traffic, identity);
   if (head.ipv6 !== null) head.ipv6.collisions += traffic.collisions;
-  stack.push({ traffic, head, rank: Math.max(a.rank, b.rank) + 1 });
+  stack.push({ traffic, head, links: linksIn(traffic) });
 }
+
+const linksIn = ({ v4, v6 }: Traffic): number => (v4?.packets.nvals ?? 0) + (v6?.packets.nvals ?? 0);
 
 /** The manifest of a sum; what it says of IPv6 comes from the sum's own dictionary. */
 function headOf(manifests: Manifest[], { v6 }: Traffic, identity: SumIdentity): ManifestHead {

@@ -78,7 +78,7 @@ export class Uploads {
     let kept = false;
     try {
       const actual = await pump(request, temporary.handle, length, this.limits.upload_timeout);
-      if (actual !== digest) throw digestRefusal("the body is not what its Content-Digest says");
+      if (actual !== digest) throw digestRefusal("the body is not what its Content-Digest says", 1);
       const manifest = await this.#verify(temporary, length);
       checkIdentity(identity, manifest);
       const result = await this.#settle(temporary, manifest, length, digest);
@@ -256,8 +256,15 @@ const truncated = (): Refusal =>
     close: true,
   });
 
-const digestRefusal = (what: string): Refusal =>
-  new Refusal(what, { status: 422, cause: "digest", code: "BAD_DIGEST", mend: "send the archive again" });
+/** With `retryAfter` the way here is to blame, and sending again may help; without, the archive itself is damaged. */
+const digestRefusal = (what: string, retryAfter?: number): Refusal =>
+  new Refusal(what, {
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    status: 422,
+    cause: "digest",
+    code: "BAD_DIGEST",
+    mend: "send the archive again",
+  });
 
 const storeFull = (what: string): Refusal =>
   new Refusal(what, {

@@ -3,8 +3,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { decodeArchive } from "../../lib/archive.js";
-import { DIMENSION4, encodeTraffic, makeTraffic, trafficOf } from "../../lib/traffic.js";
+import { ipv6Bytes, parseIpv6 } from "../../lib/address.js";
+import { decodeArchive, writeDict } from "../../lib/archive.js";
+import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_KEY_ID_DEFAULT, ipv6Index } from "../../lib/ipv6-index.js";
+import { DIMENSION4, DIMENSION6, encodeTraffic, makeTraffic, trafficOf } from "../../lib/traffic.js";
 import {
   archive,
   config,
@@ -75,6 +77,47 @@ test("every format of a matrix says the same", async () => {
     await (await fetch(`${server.url}/api/v1/matrix?${RANGE}&family=6`)).text(),
     "src,dst,packets,bytes\n",
   );
+  await server.close();
+});
+
+test("IPv6 links of two sensors are summed under their addresses", async () => {
+  const server = await start(config());
+  const addresses = ["2001:db8::1", "2001:db8::2", "fe80::9"].map((text) => ipv6Bytes(parseIpv6(text)!));
+  const index = addresses.map((address) => ipv6Index(IPV6_HASH_KEY_DEFAULT, address));
+  for (const [at, sensor] of ["a", "b"].entries()) {
+    const [I, J] = [BigUint64Array.of(index[0]!), BigUint64Array.of(index[1]!)];
+    const links =
+      at === 0
+        ? { I, J }
+        : { I: BigUint64Array.of(index[0]!, index[2]!), J: BigUint64Array.of(index[1]!, index[0]!) };
+    const known = at === 0 ? [0, 1] : [0, 1, 2];
+    const dict = writeDict(
+      known
+        .map((one) => ({ index: index[one]!, address: addresses[one]! }))
+        .sort((a, b) => (a.index < b.index ? -1 : 1)),
+    );
+    const packets = grb().build("UINT32", DIMENSION6, DIMENSION6, links.I, links.J, 2);
+    const bytes = grb().build("UINT64", DIMENSION6, DIMENSION6, links.I, links.J, 200);
+    const v6 = { packets, bytes, dict, keyId: IPV6_HASH_KEY_ID_DEFAULT };
+    const ipv6 = {
+      hash: "siphash-2-4/60",
+      key_id: IPV6_HASH_KEY_ID_DEFAULT,
+      addresses: known.length,
+      collisions: 0,
+    };
+    const count = 2 * links.I.length;
+    const counts = { frames: count, packets: count, bytes: 100 * count, reasons: { ipv6: count } as never };
+    const { archive: sealed } = encodeTraffic(
+      grb(),
+      makeTraffic(undefined, v6),
+      head({ sensor, ipv6, ...counts }),
+    );
+    assert.equal((await put(server.url, sealed, { sensor })).status, 201);
+  }
+  const csv = await (await fetch(`${server.url}/api/v1/matrix?${RANGE}&family=6`)).text();
+  assert.equal(csv, "src,dst,packets,bytes\n2001:db8::1,2001:db8::2,4,400\nfe80::9,2001:db8::1,2,200\n");
+  const tar = await (await fetch(`${server.url}/api/v1/matrix?${RANGE}&format=tar`)).arrayBuffer();
+  assert.equal(decodeArchive(new Uint8Array(tar)).manifest.ipv6?.addresses, 3);
   await server.close();
 });
 

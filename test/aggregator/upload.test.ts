@@ -1,5 +1,20 @@
 import assert from "node:assert/strict";
-import { archive, config, filesBelow, get, NOON, put, RUN, SECOND, start, test } from "./support.js";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  archive,
+  config,
+  contentDigest,
+  filesBelow,
+  get,
+  NOON,
+  put,
+  RUN,
+  SECOND,
+  start,
+  test,
+} from "./support.js";
 
 test("an uploaded interval is stored, listed, given back, and a duplicate when it comes again", async () => {
   const server = await start(config());
@@ -53,4 +68,28 @@ test("what was acknowledged is there after a restart", async () => {
     200,
   );
   await after.close();
+});
+
+test("a close lets an upload in flight finish, and takes no further one", async () => {
+  const settings = config();
+  const server = await start(settings);
+  const bytes = archive();
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  socket.write(
+    `PUT /api/v1/intervals/edge-1/${RUN}/0 HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar\r\n` +
+      `Content-Digest: ${contentDigest(bytes)}\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+  );
+  socket.write(bytes.subarray(0, 1000));
+  await sleep(100);
+  const closed = server.close();
+  await sleep(50);
+  await assert.rejects(put(server.url, bytes));
+  socket.write(bytes.subarray(1000));
+  const [answer] = await once(socket, "data");
+  assert.match(String(answer), /^HTTP\/1.1 201 /);
+  await closed;
+  const again = await start(settings);
+  assert.equal((await put(again.url, bytes)).status, 200);
+  await again.close();
 });
