@@ -1,20 +1,14 @@
 /** `sparsewire matrix diff`: what changed from one sum to another, link by link. */
 import type { Command } from "commander";
+import type { ByteOrder } from "../../lib/address.js";
 import { EXIT } from "../../lib/errors.js";
 import { type LinkList, linksOf } from "../../lib/links.js";
-import {
-  byteOrderOption,
-  CONTROL_SOCKET,
-  examples,
-  familyOption,
-  type Result,
-  withOutput,
-} from "./command.js";
-import type { SourceOptions } from "./matrix-common.js";
+import { byteOrderOption, examples, familyOption, type Result, withOutput } from "./command.js";
 import { emit } from "./output.js";
 import { sumSources } from "./sum.js";
 
-interface Options extends Omit<SourceOptions, "live"> {
+interface Options {
+  byteOrder: ByteOrder;
   family: "4" | "6";
   output?: string;
   json?: boolean;
@@ -36,7 +30,6 @@ export function registerDiff(parent: Command, result: Result): void {
     .argument("<a>", "archive, folder or capture")
     .argument("<b>", "the same; what is new here is gained")
     .addOption(familyOption())
-    .option("--socket <path>", "control socket of the sensor", CONTROL_SOCKET)
     .addOption(byteOrderOption())
     .action(async (a: string, b: string, options: Options) => {
       const family = options.family === "4" ? 4 : 6;

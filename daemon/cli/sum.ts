@@ -9,7 +9,7 @@ import { sumManifests } from "../../lib/sum-manifests.js";
 import { readTar } from "../../lib/tar.js";
 import { addTraffic, makeTraffic, type Traffic, trafficOf } from "../../lib/traffic.js";
 import { SOFTWARE } from "../software.js";
-import { usage, warn } from "./command.js";
+import { CONTROL_SOCKET, usage, warn } from "./command.js";
 import { askControl } from "./control.js";
 import { Coverage } from "./coverage.js";
 import { foreignTraffic, isForeign } from "./foreign.js";
@@ -18,7 +18,8 @@ import { readArchiveFile, type Source, sourcesOf } from "./sources.js";
 export interface SumOptions {
   /** Ask the running sensor for its latest sealed interval. */
   live?: boolean;
-  socket: string;
+  /** Its control socket; the usual one by default. */
+  socket?: string;
   /** Index byte order of archives without a manifest. */
   byteOrder: ByteOrder;
 }
@@ -50,7 +51,10 @@ export async function sumSources(paths: string[], options: SumOptions): Promise<
   const grb = await load();
   const summation = new Summation(grb, options.byteOrder);
   if (options.live) {
-    summation.addArchive("the running sensor", await askControl(options.socket, "/interval"));
+    summation.addArchive(
+      "the running sensor",
+      await askControl(options.socket ?? CONTROL_SOCKET, "/interval"),
+    );
   }
   const captures: string[] = [];
   for (const source of sourcesOf(paths)) {
