@@ -8,7 +8,8 @@ import type { Metrics } from "./metrics.js";
 import { notFound } from "./refusal.js";
 import type { Sensors } from "./sensors.js";
 import type { Store } from "./store.js";
-import { type UploadResult, type Uploads, uploadIdentity } from "./upload.js";
+import type { UploadResult, Uploads } from "./upload.js";
+import { uploadIdentity } from "./upload-request.js";
 
 interface Parts {
   logger: Logger;
