@@ -7,6 +7,7 @@ import {
   type GraphBLAS,
   type HyperCSR,
   type Matrix,
+  quantitiesOfPlanes,
   serializePlanes,
 } from "graphblas-wasm";
 import { type DecodedArchive, encodeArchive, MEMBERS, mergeDicts } from "./archive.js";
@@ -157,17 +158,17 @@ export function quantitiesOf(traffic: Traffic): Partial<Record<MatrixName, Quant
   const result: Partial<Record<MatrixName, Quantities>> = {};
   for (const [family, planes] of [["links4", traffic.v4] as const, ["links6", traffic.v6] as const]) {
     if (planes === undefined) continue;
-    result[`${family}.packets`] = quantitiesOfMatrix(planes.packets);
-    result[`${family}.bytes`] = quantitiesOfMatrix(planes.bytes);
+    const [packets, bytes] = quantitiesOfPlanes([planes.packets, planes.bytes]);
+    result[`${family}.packets`] = numbers(packets!);
+    result[`${family}.bytes`] = numbers(bytes!);
   }
   return result;
 }
 
-export function quantitiesOfMatrix(matrix: Matrix): Quantities {
-  return Object.fromEntries(
-    Object.entries(matrix.quantities()).map(([name, value]) => [name, Number(value)]),
-  ) as Quantities;
-}
+export const quantitiesOfMatrix = (matrix: Matrix): Quantities => numbers(matrix.quantities());
+
+const numbers = (quantities: Record<QuantityName, bigint | number>): Quantities =>
+  Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, Number(value)])) as Quantities;
 
 function readPlanes(
   grb: GraphBLAS,

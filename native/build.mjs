@@ -7,7 +7,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -53,6 +53,7 @@ function multiarchInclude() {
 
 function typescript() {
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"]);
+  chmodSync(join(root, "dist/daemon/cli/main.js"), 0o755);
 }
 
 async function sandbox() {
