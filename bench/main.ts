@@ -21,6 +21,9 @@ export const GROUPS: readonly RowGroup[] = [
   memoryGroup,
 ];
 
+/** Load average above which others take part of what is measured. */
+const BUSY_LOAD = 0.7;
+
 const USAGE = `usage: npm run bench -- [options]
   --only NAME[,NAME]  only these row groups
   --seconds N         seconds of one live measurement (default 3)
@@ -98,6 +101,7 @@ async function main(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
   const machine = describeMachine();
   const say = (text: string) => void process.stderr.write(`bench: ${text}\n`);
+  if (machine.load > BUSY_LOAD) say(`the machine is busy (load ${machine.load}): the figures will be noisy`);
   const options = { seconds, smoke, long: values.long === true };
   const { rows, failed } = await runGroups(groups, options, say);
   NetworkLab.closeAll();
