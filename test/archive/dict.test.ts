@@ -30,7 +30,8 @@ test("a dictionary is read back, sorted, each index found", () => {
       const first = new Map(list.toReversed().map(({ index, address }) => [index, address]));
       assert.equal(dict.count, first.size);
       for (const [index, address] of first) assert.deepEqual(Uint8Array.from(dict.lookup(index)!), address);
-      assert.equal(dict.lookup((1n << 60n) - 7n), first.get((1n << 60n) - 7n));
+      const other = (1n << 60n) - 7n;
+      assert.equal(dict.lookup(other) !== undefined, first.has(other));
     }),
   );
 });
