@@ -37,7 +37,7 @@ export const manifestSchema = z.object({
   sequence: count,
   /** Interface or file the frames came from. */
   interface: z.string().max(4096),
-  mode: z.enum(["mirror", "host", "inline", "pcap", "rollup", "sum"]),
+  mode: z.enum(["mirror", "host", "inline", "pcap", "service", "rollup", "sum"]),
   /** What the kernel really gave: attach mode of the XDP program, bind mode of the sockets; null for files and sums. */
   effective: z
     .object({ attach: z.enum(["native", "generic"]), bind: z.enum(["copy", "zerocopy"]), queues: count })

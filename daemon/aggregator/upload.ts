@@ -20,7 +20,7 @@ export type UploadResult = { stored: true; manifest: Manifest; bytes: number } |
 type Limits = AggregatorConfig["limits"];
 
 /** Modes that sealed intervals have; sums are made here, not received. */
-const SEALED_MODES = new Set<Manifest["mode"]>(["mirror", "host", "inline", "pcap"]);
+const SEALED_MODES = new Set<Manifest["mode"]>(["mirror", "host", "inline", "pcap", "service"]);
 
 export class Uploads {
   limits: Limits;

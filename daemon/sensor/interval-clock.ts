@@ -2,17 +2,21 @@
 export class IntervalClock {
   readonly #intervalNs: bigint;
   readonly #onBoundary: (boundaryNs: bigint) => void;
+  readonly #isUnref: boolean;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(intervalNs: bigint, onBoundary: (boundaryNs: bigint) => void) {
+  /** With `unref` its timer does not keep the process alive. */
+  constructor(intervalNs: bigint, onBoundary: (boundaryNs: bigint) => void, { unref = false } = {}) {
     this.#intervalNs = intervalNs;
     this.#onBoundary = onBoundary;
+    this.#isUnref = unref;
   }
 
   start(): void {
     const now = wallClockNs();
     const next = (now / this.#intervalNs + 1n) * this.#intervalNs;
     this.#timer = setTimeout(() => this.#fire(next), Math.max(1, Number((next - now) / 1_000_000n)));
+    if (this.#isUnref) this.#timer.unref();
   }
 
   stop(): void {

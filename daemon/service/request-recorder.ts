@@ -1,0 +1,112 @@
+/**
+ * From requests to observations: one per request, client -> service, with the bytes of the request and of its response as
+ * the socket counted them. What every framework's middleware shares.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { AddressCache, type ResolvedAddress } from "./addresses.js";
+import { DEPTH_MAX, forwardedFor } from "./client-address.js";
+import type { TrafficMatrix } from "./traffic-matrix.js";
+
+export interface MiddlewareOptions {
+  /**
+   * How many proxies in front of the service are trusted to have written X-Forwarded-For; 0 (the default) ignores the
+   * header. With 1 the client is the rightmost entry, with 2 the one before it, and so on.
+   */
+  trustedProxies?: number;
+  /** The service's address in the matrix; default: the local address of the connection. */
+  serviceAddress?: string;
+}
+
+/** What the requests of one middleware came to. */
+export interface RequestFigures {
+  /** Requests that were observed. */
+  requests: number;
+  /** Requests whose X-Forwarded-For names no address where the client is to be found: the proxy was observed instead. */
+  malformedForwarded: number;
+}
+
+/** A connection: its ends, and the bytes of it that are in observations already. */
+interface Connection {
+  client: ResolvedAddress | undefined;
+  service: ResolvedAddress | undefined;
+  bytes: number;
+}
+
+export class RequestRecorder {
+  readonly figures: RequestFigures = { requests: 0, malformedForwarded: 0 };
+  readonly #matrix: TrafficMatrix;
+  readonly #depth: number;
+  readonly #service: ResolvedAddress | undefined;
+  readonly #addresses = new AddressCache();
+  /** Property of a socket; a symbol of its own for each recorder. */
+  readonly #connection = Symbol("sparsewire.connection");
+  /** One listener for all responses: no closure a request. */
+  readonly #onClose: (this: ServerResponse) => void;
+
+  /** Throws BAD_OPTIONS. */
+  constructor(matrix: TrafficMatrix, { trustedProxies = 0, serviceAddress }: MiddlewareOptions = {}) {
+    if (!Number.isInteger(trustedProxies) || trustedProxies < 0 || trustedProxies > DEPTH_MAX)
+      throw badOptions(`trustedProxies: must be a whole number of 0 to ${DEPTH_MAX}`);
+    this.#matrix = matrix;
+    this.#depth = trustedProxies;
+    this.#service = serviceAddress === undefined ? undefined : this.#addresses.of(serviceAddress);
+    if (serviceAddress !== undefined && this.#service === undefined)
+      throw badOptions(`serviceAddress: ${JSON.stringify(serviceAddress.slice(0, 80))} is no address`);
+    const recorder = this;
+    this.#onClose = function (this: ServerResponse) {
+      recorder.#end(this.req);
+    };
+  }
+
+  /** A request has arrived; it is observed when its response has ended, one way or the other. Never throws. */
+  begin(response: ServerResponse): void {
+    response.on("close", this.#onClose);
+  }
+
+  #end(request: IncomingMessage): void {
+    try {
+      const { socket } = request;
+      // Frameworks hand simulated requests to tests: no socket, nothing on the wire.
+      if (socket === null || typeof socket.bytesRead !== "number") return;
+      const connection = this.#connectionOf(socket);
+      const total = socket.bytesRead + socket.bytesWritten;
+      const bytes = total - connection.bytes;
+      connection.bytes = total;
+      this.figures.requests++;
+      const client = this.#depth === 0 ? connection.client : this.#client(request, connection);
+      this.#matrix.record(client, connection.service, bytes);
+    } catch (error) {
+      this.#matrix.fault("MIDDLEWARE", error);
+    }
+  }
+
+  #connectionOf(socket: Socket): Connection {
+    const carrier = socket as unknown as Record<symbol, Connection | undefined>;
+    let connection = carrier[this.#connection];
+    if (connection === undefined) {
+      const { remoteAddress, localAddress } = socket;
+      connection = {
+        client: remoteAddress === undefined ? undefined : this.#addresses.of(remoteAddress),
+        service: this.#service ?? (localAddress === undefined ? undefined : this.#addresses.of(localAddress)),
+        bytes: 0,
+      };
+      carrier[this.#connection] = connection;
+    }
+    return connection;
+  }
+
+  #client(request: IncomingMessage, connection: Connection): ResolvedAddress | undefined {
+    // Node joins repeated headers of this name with a comma, in order.
+    const text = forwardedFor(request.headers["x-forwarded-for"] as string | undefined, this.#depth);
+    if (text === undefined) return connection.client;
+    const client = this.#addresses.of(text);
+    if (client !== undefined) return client;
+    this.figures.malformedForwarded++;
+    return connection.client;
+  }
+}
+
+const badOptions = (what: string): SparsewireError =>
+  new SparsewireError("BAD_OPTIONS", what, { exit: EXIT.usage, mend: "correct the middleware's options" });
