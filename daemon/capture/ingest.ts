@@ -5,10 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
+import type { AnonymizationOptions } from "../../lib/anonymize.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
 import { SOFTWARE } from "../software.js";
+import { workerAnonymization } from "./anonymizer-key.js";
 import { FileCapture } from "./file-capture.js";
 import type { FileReport } from "./file-worker.js";
 import { loadHashKey } from "./hash-key.js";
@@ -27,6 +29,8 @@ export interface IngestOptions {
   whole?: boolean;
   sensor?: string;
   hashKeyFile?: string;
+  /** Anonymises every address before it is in an archive. */
+  anonymization?: AnonymizationOptions;
   linkBudget?: number;
   memoryBytesMax?: number;
   onProgress?: (progress: { bytesRead: number; packets: number }) => void;
@@ -66,6 +70,7 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
       memories: [capture.memory],
       memoryBytesMax: options.memoryBytesMax ?? 1 << 30,
       hashKeyId: key.id,
+      ...workerAnonymization(options.anonymization, key.words),
     },
     Math.max(1, availableParallelism()),
     (outcome) => {

@@ -6,8 +6,10 @@ import { parentPort, threadId, workerData } from "node:worker_threads";
 import { type GraphBLAS, loadSync } from "graphblas-wasm";
 import { setThreadName, threadCpuNs } from "xdp-node";
 import { COUNTERS, type CounterName, SEAL_CAUSES } from "../../lib/abi.js";
+import { type AnonymizationOptions, anonymizationOf, anonymizer } from "../../lib/anonymize.js";
 import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
 import type { ManifestHead } from "../../lib/manifest.js";
+import { mapTraffic } from "../../lib/map-traffic.js";
 import { FRAME_REASONS, type FrameReason } from "../../lib/reasons.js";
 import {
   addTraffic,
@@ -25,6 +27,8 @@ export interface MatrixWorkerData {
   memories: WebAssembly.Memory[];
   memoryBytesMax: number;
   hashKeyId: string;
+  /** How addresses are anonymised before anything leaves this thread, and the key of their new IPv6 indices. */
+  anonymization?: { options: AnonymizationOptions; hashKey: readonly [bigint, bigint] };
 }
 
 /** One sealed interval: a slot of each sandbox, and what only the asker knows of it. */
@@ -69,6 +73,11 @@ export type MatrixResult =
 const data = workerData as MatrixWorkerData;
 const views = data.memories.map((memory) => new ControlView(memory));
 let grb: GraphBLAS = loadSync({ maximumBytes: data.memoryBytesMax });
+const anonymization = data.anonymization && {
+  map: anonymizer(data.anonymization.options),
+  says: anonymizationOf(data.anonymization.options),
+  hashKey: data.anonymization.hashKey,
+};
 
 interface Gathered {
   traffic: Traffic;
@@ -78,7 +87,7 @@ interface Gathered {
   addresses: number;
 }
 
-/** Copies the slots into matrices, frees each, and adds them up. */
+/** Copies the slots into matrices, frees each, adds them up, and anonymises the sum. */
 function gather(job: MatrixJob): Gathered {
   let traffic: Traffic | undefined;
   let collisions = 0;
@@ -111,6 +120,13 @@ function gather(job: MatrixJob): Gathered {
     traffic = sum;
   }
   if (traffic === undefined) throw new Error("an interval without a slot");
+  if (anonymization !== undefined) {
+    const clear = traffic;
+    const mapped = mapTraffic(grb, clear, anonymization.map, anonymization);
+    collisions += mapped.collisions;
+    clear.dispose();
+    traffic = mapped;
+  }
   counters.v6_collisions += collisions;
   addresses = (traffic.v6?.dict.length ?? 0) / 24;
   return { traffic, counters, window: job.window ?? window, cause, addresses };
@@ -131,7 +147,7 @@ function seal(job: MatrixJob): void {
         FRAME_REASONS.map((reason) => [reason, counters[`frames_${reason}`]]),
       ) as Record<FrameReason, number>,
       late: counters.late,
-      anonymization: { scheme: "none", key_id: null },
+      anonymization: anonymization?.says ?? { scheme: "none", key_id: null },
       byte_order: "big",
       ipv6:
         traffic.v6 === undefined

@@ -15,6 +15,7 @@ import type { Command } from "commander";
 import { archiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { sensorName } from "../../lib/manifest.js";
+import { truncationOption } from "./anonymize.js";
 import { duration, examples, integer, type Result, usage, warn } from "./command.js";
 import { Progress } from "./progress.js";
 import { attempt } from "./sources.js";
@@ -25,6 +26,9 @@ interface Options {
   windowPackets?: number;
   interval?: bigint;
   sensor: string;
+  anonymize?: string;
+  truncate4: number;
+  truncate6: number;
   json?: boolean;
 }
 
@@ -45,6 +49,9 @@ export function registerIngest(parent: Command, result: Result): void {
       duration,
     )
     .option("--sensor <name>", "name in the manifests", "ingest")
+    .option("--anonymize <keyfile>", "anonymise every address with CryptoPAN, as it is sealed")
+    .addOption(truncationOption(4))
+    .addOption(truncationOption(6))
     .option("--json", "print JSON for machines, also for errors")
     .action(async (files: string[], options: Options) => {
       if (options.windowPackets !== undefined && options.interval !== undefined) {
@@ -64,21 +71,27 @@ export function registerIngest(parent: Command, result: Result): void {
     ["sparsewire ingest day.pcapng.zst -o day --interval 1m", "one a minute, from a compressed capture"],
     ["tcpdump -i eth0 -w - | sparsewire ingest - -o live", "from a pipe"],
     ["sparsewire ingest t.pcap --window-packets 131072", "windows of equal packet counts"],
+    ["sparsewire ingest t.pcap -o open --anonymize anonymize.key", "to give away; see sparsewire anonymize"],
   ]);
 }
 
 async function ingest(files: string[], options: Options, result: Result): Promise<void> {
   for (const file of files) if (file !== "-") attempt(file, () => accessSync(file, constants.R_OK));
-  const { ingestFiles } = await import("../capture/ingest.js");
+  const [{ ingestFiles }, { loadAnonymization }] = await Promise.all([
+    import("../capture/ingest.js"),
+    import("../capture/anonymizer-key.js"),
+  ]);
+  const { windowPackets, interval, anonymize, truncate4, truncate6 } = options;
+  const anonymization = loadAnonymization({ key_file: anonymize, truncate4, truncate6 });
   makeFolder(options.output);
   const progress = new Progress();
   const began = performance.now();
   const bytesTotal = sizeOf(files);
   let bytesOut = 0;
-  const { windowPackets, interval } = options;
   const report = await ingestFiles({
     files,
     sensor: options.sensor,
+    anonymization,
     ...(windowPackets === undefined ? { intervalNs: interval ?? 1_000_000_000n } : { windowPackets }),
     onProgress: (state) => progress.show(bytesTotal === undefined ? state : { ...state, bytesTotal }),
     sink: (archive, manifest) => {

@@ -9,6 +9,7 @@ export interface SourceOptions {
   live?: boolean;
   socket: string;
   byteOrder: ByteOrder;
+  force?: boolean;
 }
 
 /** SRC... and the options that say how to read them. */
@@ -17,7 +18,8 @@ export function withSources(command: Command): Command {
     .argument("[src...]", "archives (.tar), folders of them, or captures (pcap, pcapng, also gzip or zstd)")
     .option("--live", "the running sensor's latest sealed interval, too")
     .option("--socket <path>", "control socket of the sensor for --live", CONTROL_SOCKET)
-    .addOption(byteOrderOption());
+    .addOption(byteOrderOption())
+    .option("--force", "mix archives whose addresses are anonymised differently");
 }
 
 /** Sums the sources, hands the sum over, frees it; damage in a capture becomes exit code 3. */

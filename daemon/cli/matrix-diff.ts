@@ -5,10 +5,11 @@ import { EXIT } from "../../lib/errors.js";
 import { type LinkList, linksOf } from "../../lib/links.js";
 import { byteOrderOption, examples, familyOption, type Result, withOutput } from "./command.js";
 import { emit } from "./output.js";
-import { sumSources } from "./sum.js";
+import { requireSame, sumSources } from "./sum.js";
 
 interface Options {
   byteOrder: ByteOrder;
+  force?: boolean;
   family: "4" | "6";
   output?: string;
   json?: boolean;
@@ -31,10 +32,14 @@ export function registerDiff(parent: Command, result: Result): void {
     .argument("<b>", "the same; what is new here is gained")
     .addOption(familyOption())
     .addOption(byteOrderOption())
+    .option("--force", "compare archives whose addresses are anonymised differently")
     .action(async (a: string, b: string, options: Options) => {
       const family = options.family === "4" ? 4 : 6;
       const before = await sumSources([a], options);
       const after = await sumSources([b], options);
+      if (!options.force && after.manifest !== undefined) {
+        requireSame(b, before.manifest?.anonymization, after.manifest);
+      }
       const changes = changesBetween(
         linksOf(before.traffic, family, before.byteOrder),
         linksOf(after.traffic, family, after.byteOrder),

@@ -1,6 +1,7 @@
 /** The command tree. Commands load what they need when they run, so that help is instant. */
 import { Command } from "commander";
 import { registerAggregator } from "./aggregator.js";
+import { registerAnonymize, registerDeanonymize } from "./anonymize.js";
 import { registerCheckConfig } from "./check-config.js";
 import { EXIT_CODES, type Result } from "./command.js";
 import { registerDoctor } from "./doctor.js";
@@ -42,6 +43,8 @@ export function buildProgram(version: string, result: Result): Command {
   registerSensor(program, result);
   registerAggregator(program, result);
   registerIngest(program, result);
+  registerAnonymize(program, result);
+  registerDeanonymize(program, result);
   program.addCommand(matrix);
   registerExport(matrix, result);
   registerQuantities(matrix, result);

@@ -22,6 +22,8 @@ export interface SumOptions {
   socket?: string;
   /** Index byte order of archives without a manifest. */
   byteOrder: ByteOrder;
+  /** Add up what is anonymised differently, too. */
+  force?: boolean;
 }
 
 export interface Summed {
@@ -49,7 +51,7 @@ export async function sumSources(paths: string[], options: SumOptions): Promise<
   }
   const { load } = await import("graphblas-wasm");
   const grb = await load();
-  const summation = new Summation(grb, options.byteOrder);
+  const summation = new Summation(grb, options.byteOrder, options.force);
   if (options.live) {
     summation.addArchive(
       "the running sensor",
@@ -90,10 +92,13 @@ class Summation {
   readonly #coverage = new Coverage();
   #manifests: Manifest[] = [];
   #byteOrder: ByteOrder | undefined;
+  #anonymization: Manifest["anonymization"] | undefined;
+  readonly #mixes: boolean;
   #repeated = 0;
 
-  constructor(grb: GraphBLAS, foreignOrder: ByteOrder) {
+  constructor(grb: GraphBLAS, foreignOrder: ByteOrder, mixes = false) {
     this.#grb = grb;
+    this.#mixes = mixes;
     this.#foreignOrder = foreignOrder;
   }
 
@@ -118,6 +123,7 @@ class Summation {
   }
 
   #add(name: string, manifest: Manifest, open: () => Traffic): void {
+    if (!this.#mixes) this.#anonymization = requireSame(name, this.#anonymization, manifest);
     const overlap = this.#coverage.claim(manifest);
     if (overlap === "whole") {
       this.#repeated++;
@@ -186,11 +192,30 @@ class Summation {
   }
 }
 
+/** Throws ANONYMIZATION: one address in clear, or under another key, is not the same address. Foreign archives do not say. */
+export function requireSame(
+  name: string,
+  known: Manifest["anonymization"] | undefined,
+  { anonymization }: Pick<Manifest, "anonymization">,
+): Manifest["anonymization"] | undefined {
+  if (anonymization.scheme === "unknown") return known;
+  const { scheme, key_id } = anonymization;
+  if (known === undefined || (known.scheme === scheme && known.key_id === key_id)) return anonymization;
+  const text = ({ scheme, key_id }: Manifest["anonymization"]): string =>
+    scheme === "none" ? "clear" : key_id === null ? scheme : `${scheme}, key ${key_id}`;
+  throw new SparsewireError(
+    "ANONYMIZATION",
+    `${name}: its addresses are not of the same kind (${text(anonymization)}) as others (${text(known)})`,
+    { exit: EXIT.badInput, mend: "give archives of one kind only, or --force to mix them" },
+  );
+}
+
 function asManifest(head: ManifestHead): Manifest {
   return { ...head, format: ARCHIVE_FORMAT, members: [] };
 }
 
-function inFile(name: string, error: unknown): unknown {
+/** An error with the name of the file in it; what is wrong inside a file is bad input. */
+export function inFile(name: string, error: unknown): unknown {
   const { code, message } = error as { code?: unknown; message: string };
   if (error instanceof SparsewireError) {
     if (error.message.includes(name)) return error;
