@@ -150,6 +150,7 @@ export const CONTROL_STRUCT: StructSpec = {
     ["queue_count", "u32"],
     ["file_buffer", "u32"],
     ["file_buffer_bytes", "u32"],
+    ["ipv4_only", "u32"], // 1: IPv6 packets are counted by their reason alone, in no window and no matrix
     ["window_packets", "u64"], // 0: no packet-count window
     ["window_ns", "u64"], // file mode: length of a time window; 0: none
     ["hash_key", "u64", 2], // SipHash-2-4 key of the IPv6 index: sensors whose matrices are to be summed share it

@@ -10,6 +10,8 @@ export interface SandboxSettings {
   queues: number;
   windowPackets?: number;
   windowNs?: bigint;
+  /** Only IPv4 packets make up windows and matrices; IPv6 packets are still counted by their reason. */
+  ipv4Only?: boolean;
 }
 
 export function configureSandbox(
@@ -27,6 +29,7 @@ export function configureSandbox(
   control.setU32("queue_count", settings.queues);
   control.setU32("file_buffer", layout.fileBuffer);
   control.setU32("file_buffer_bytes", layout.fileBufferBytes);
+  control.setU32("ipv4_only", settings.ipv4Only === true ? 1 : 0);
   control.setU64("window_packets", BigInt(settings.windowPackets ?? 0));
   control.setU64("window_ns", settings.windowNs ?? 0n);
   control.setU64("hash_key", settings.hashKey[0], 0);

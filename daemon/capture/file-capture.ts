@@ -17,6 +17,7 @@ export interface FileCaptureOptions {
   addressBudget: number;
   windowPackets?: number;
   windowNs?: bigint;
+  ipv4Only?: boolean;
 }
 
 export interface FileCaptureEvents {

@@ -63,7 +63,11 @@ void interval_flush(void) {
   sw_store.stage_n = 0;
 }
 
-static u64 packets_now(void) { return sw_counts[SW_REASON_IPV4] + sw_log4.n + sw_counts[SW_REASON_IPV6]; }
+/* Packets that are in a matrix: IPv6 is in none where the host asked for IPv4 only. */
+static u64 packets_now(void) {
+  u64 packets4 = sw_counts[SW_REASON_IPV4] + sw_log4.n;
+  return sw_control()->ipv4_only ? packets4 : packets4 + sw_counts[SW_REASON_IPV6];
+}
 
 static u64 interval_packets(void) { return packets_now() - base.counts[SW_COUNTER_PACKETS]; }
 
@@ -141,7 +145,7 @@ void sw_count_frame(struct verdict verdict, u32 wire) {
   }
   sw_counts[verdict.reason]++;
   sw_counts[SW_COUNTER_FRAME_BYTES] += wire;
-  if (verdict.reason != SW_REASON_IPV6) return;
+  if (verdict.reason != SW_REASON_IPV6 || sw_control()->ipv4_only) return;
   sw_counts[SW_COUNTER_PACKET_BYTES] += wire;
   u64 *pair = sw_store.stage_pairs + 4 * (u64)sw_store.stage_n;
   __builtin_memcpy(pair, verdict.ip + 8, 32);
