@@ -193,7 +193,7 @@ async function verifySums(url: string, sequences: [number, number][]): Promise<v
   for (const identity of sequences) {
     const found = links.get(linkText(identity));
     if (found?.packets !== 1 || found.bytes !== 64) {
-      throw new Error(`${identity} is in the sums ${found?.packets ?? 0} times`);
+      throw new Error(`${identity} is in the sums as ${JSON.stringify(found ?? null)}`);
     }
   }
 }
