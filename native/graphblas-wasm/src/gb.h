@@ -133,10 +133,11 @@ void columns_free(Columns *c);
 Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup);
 void pattern_from_packed(Pattern *P, const u64 *keys, u32 n);
 
-/* zstd_glue.c, lz4.c */
+/* zstd_glue.c, zstd_direct.c, lz4.c */
 Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices,
                size_t *written);
 size_t zstd_bound(size_t bytes);
+size_t zstd_pack_direct(void *to, size_t capacity, const void *source, size_t bytes);
 int zstd_unpack(void *to, size_t bytes, const void *from, size_t packed);
 int lz4_unpack(void *to, size_t bytes, const void *from, size_t packed);
 

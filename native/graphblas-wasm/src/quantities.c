@@ -4,6 +4,7 @@
  * over the rows for each plane, and one radix sort of the columns for all.
  */
 #include "gb.h"
+#include "radix.h"
 
 #define FACTS 9 /* of one plane */
 
@@ -94,6 +95,42 @@ static int fits_half(const Matrix *A) {
   return all <= UINT32_MAX;
 }
 
+/* Whether every value is the same: then sums are entries times the value, and the columns need no payload. */
+static int is_constant(const Matrix *A) {
+  u32 n = A->pattern->nvals;
+  u64 differ = 0;
+  if (is64(A))
+    for (u32 k = 1; k < n; k++) differ |= ((u64 *)A->Ax)[k] ^ ((u64 *)A->Ax)[0];
+  else
+    for (u32 k = 1; k < n; k++) differ |= ((u32 *)A->Ax)[k] ^ ((u32 *)A->Ax)[0];
+  return differ == 0;
+}
+
+static int all_constant(Matrix **planes, u32 count) {
+  for (u32 k = 0; k < count; k++)
+    if (!is_constant(planes[k])) return 0;
+  return 1;
+}
+
+/* Sorts the columns alone. Free with columns_free. */
+static Info sort_bare(const Pattern *P, Columns *c) {
+  u32 n = P->nvals;
+  *c = (Columns){.n = n};
+  for (u32 k = 0; k < 2; k++) {
+    c->blocks[k] = heap_allocate((u64)n * width(P->wide));
+    if (!c->blocks[k]) {
+      columns_free(c);
+      return fail_memory();
+    }
+  }
+  void *J = c->blocks[0], *scratch = c->blocks[1];
+  memcpy(J, P->Aj, n * width(P->wide));
+  int swapped = P->wide ? radix_sort(J, scratch, 1, 0, 0, NO_PAYLOAD, n, radix_varying(J, 1, n))
+                        : radix_sort(J, scratch, 0, 0, 0, NO_PAYLOAD, n, radix_varying(J, 0, n));
+  c->J = c->blocks[swapped];
+  return OK;
+}
+
 /* Sorts the columns of several planes: with two values in one payload if they fit, else with positions. */
 static Info sort_planes(Matrix **planes, u32 count, Columns *c, Place *first) {
   const Pattern *P = planes[0]->pattern;
@@ -119,12 +156,19 @@ Info EXPORT(gb_quantities)(Matrix **planes, u32 count, u64 *facts) {
   const Pattern *P = planes[0]->pattern;
   Columns c;
   Place first;
-  Info info = sort_planes(planes, count, &c, &first);
+  int bare = all_constant(planes, count);
+  Info info = bare ? sort_bare(P, &c) : sort_planes(planes, count, &c, &first);
   if (info) return info;
   u32 fan_in, fan_out = largest_row(P),
               destinations = P->wide ? count_columns(&c, 1, &fan_in) : count_columns(&c, 0, &fan_in);
   for (u32 k = 0; k < count; k++, facts += FACTS) {
     const Matrix *A = planes[k];
+    if (bare) {
+      u64 x = P->nvals ? get(A->Ax, is64(A), 0) : 0;
+      u64 found[FACTS] = {x * P->nvals, P->nvals, P->nvec, destinations, x, x * fan_out, fan_out, x * fan_in, fan_in};
+      memcpy(facts, found, sizeof found);
+      continue;
+    }
     Place place = first == LOW_HALF && k ? HIGH_HALF : first;
     Extremes rows = is64(A) ? of_rows(P, A->Ax, 1) : of_rows(P, A->Ax, 0);
     u64 column_sum = P->wide ? largest_in_width(&c, A, place, 1) : largest_in_width(&c, A, place, 0);

@@ -62,6 +62,7 @@ size_t zstd_bound(size_t bytes) { return ZSTD_compressBound(bytes); }
 /* Compresses to a frame; `indices` says that the bytes are 64-bit elements. OUT_OF_MEMORY. */
 Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices,
                size_t *written) {
+  if (level == 1 && indices && (*written = zstd_pack_direct(to, capacity, from, bytes))) return OK;
   if (!compressor && !(compressor = ZSTD_createCCtx())) return fail_memory();
   ZSTD_CCtx_reset(compressor, ZSTD_reset_session_and_parameters);
   ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level);
