@@ -1,10 +1,12 @@
-/** A traffic matrix as text or as a GraphBLAS blob, in pieces: csv, tsv, json, Matrix Market, .grb. */
+/** A traffic matrix as a file for other tools, in pieces: text of several kinds, Parquet, NPZ, a GraphBLAS blob. */
 import type { ByteOrder, Family } from "./address.js";
 import { EXIT, SparsewireError } from "./errors.js";
 import { type LinkList, linksOf, rowBands } from "./links.js";
+import { npzPieces } from "./npz.js";
+import { type Interval, parquetLinks } from "./parquet/links.js";
 import { DIMENSION4, DIMENSION6, type Planes, type Traffic } from "./traffic.js";
 
-export const EXPORT_FORMATS = ["csv", "tsv", "json", "mtx", "grb"] as const;
+export const EXPORT_FORMATS = ["csv", "tsv", "json", "parquet", "mtx", "d4m", "npz", "grb"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What each format is served as over HTTP. */
@@ -12,7 +14,10 @@ export const CONTENT_TYPES: Record<ExportFormat, string> = {
   csv: "text/csv; charset=utf-8",
   tsv: "text/tab-separated-values; charset=utf-8",
   json: "application/json; charset=utf-8",
+  parquet: "application/vnd.apache.parquet",
   mtx: "text/x-matrix-market; charset=utf-8",
+  d4m: "text/tab-separated-values; charset=utf-8",
+  npz: "application/zip",
   grb: "application/octet-stream",
 };
 
@@ -21,8 +26,10 @@ export interface ExportOptions {
   family: Family;
   /** What the IPv4 indices mean; `little` for Graph Challenge data. Default big. */
   byteOrder?: ByteOrder;
-  /** Which values mtx and grb carry; the other formats carry both. Default packets. */
+  /** Which values mtx, d4m, npz and grb carry; the other formats carry both. Default packets. */
   plane?: "packets" | "bytes";
+  /** What parquet says of every link; null there without it. */
+  interval?: Interval | undefined;
 }
 
 /** Text is gathered to pieces of about this many characters. */
@@ -30,8 +37,10 @@ const PIECE_CHARS = 1 << 16;
 
 /**
  * The links of one family. csv and tsv have the header src,dst,packets,bytes; json is an array of objects with
- * those keys; rows are by numeric source, then destination. mtx (coordinate integer general, 1-based) and grb carry
- * one plane with the matrix's own indices. Memory is bounded by a batch of links, not by the text.
+ * those keys; parquet has these columns and PARQUET_COLUMNS' others; rows are by numeric source, then destination. d4m
+ * has a triple a line: source, destination, value of one plane, tabs between, no header. mtx (coordinate integer general,
+ * 1-based), npz (Binsparse DCSR) and grb carry one plane with the matrix's own indices. Memory is bounded by a batch of
+ * links, not by the file.
  *
  * @throws SparsewireError BAD_ARCHIVE when packets and bytes disagree, NO_LINKS for grb of a family without links
  */
@@ -40,8 +49,16 @@ export function* exportLinks(traffic: Traffic, options: ExportOptions): Generato
   const planes = family === 4 ? traffic.v4 : traffic.v6;
   if (format === "grb") yield blobOf(planes, options);
   else if (format === "mtx") yield* matrixMarket(planes, options);
-  else yield* rows(linksOf(traffic, family, options.byteOrder), format);
+  else if (format === "npz") yield* npzPieces(planes, options);
+  else {
+    const links = linksOf(traffic, family, options.byteOrder);
+    if (format === "parquet") yield* parquetLinks(links, options.interval, CREATED_BY);
+    else if (format === "d4m") yield* triples(links, options.plane ?? "packets");
+    else yield* rows(links, format);
+  }
 }
+
+const CREATED_BY = "sparsewire";
 
 const HEADER = ["src", "dst", "packets", "bytes"];
 
@@ -72,6 +89,28 @@ function* rows(links: LinkList, format: "csv" | "tsv" | "json"): Generator<strin
     }
   }
   yield isJson ? `${text}\n]\n` : text;
+}
+
+/** D4M associative array triples: row key, column key, value. */
+function* triples(links: LinkList, plane: "packets" | "bytes"): Generator<string> {
+  let text = "";
+  for (const batch of links.batches()) {
+    const values = batch[plane];
+    let ordinal = -1;
+    let source = "";
+    for (let at = 0; at < batch.length; at++) {
+      if (batch.src[at] !== ordinal) {
+        ordinal = batch.src[at]!;
+        source = links.text(ordinal);
+      }
+      text += `${source}\t${links.text(batch.dst[at]!)}\t${values(at)}\n`;
+      if (text.length >= PIECE_CHARS) {
+        yield text;
+        text = "";
+      }
+    }
+  }
+  yield text;
 }
 
 function* matrixMarket(planes: Planes | undefined, options: ExportOptions): Generator<string> {

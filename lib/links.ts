@@ -43,6 +43,8 @@ export interface LinkList {
   text(ordinal: number): string;
   /** The address as a number, below 2^32 or 2^128: comparable between lists. */
   address(ordinal: number): bigint;
+  /** What stands for the address in 64 bits: the address itself (IPv4), the matrices' 60-bit index (IPv6). */
+  number(ordinal: number): bigint;
 }
 
 /** The links of one family; empty when the traffic has none. */
@@ -59,11 +61,12 @@ export function linksOf(traffic: Traffic, family: Family, byteOrder: ByteOrder =
             lowWords(indices).map((word) => indexToAddress4(word, byteOrder)),
           ),
     text: ipv4Text,
-    address: (ordinal) => BigInt(ordinal),
+    address: BigInt,
+    number: BigInt,
   };
 }
 
-const EMPTY: LinkList = { length: 0, *batches() {}, text: String, address: BigInt };
+const EMPTY: LinkList = { length: 0, *batches() {}, text: String, address: BigInt, number: BigInt };
 
 function links6(planes: Planes, bytes: Uint8Array): LinkList {
   const book = addressBook(bytes);
@@ -72,6 +75,7 @@ function links6(planes: Planes, bytes: Uint8Array): LinkList {
     batches: () => reorderedBatches(planes, (indices) => Uint32Array.from(indices, book.ordinal)),
     text: (ordinal) => ipv6TextOfBytes(book.bytes(ordinal)),
     address: (ordinal) => ipv6Value(book.bytes(ordinal)),
+    number: book.index,
   };
 }
 
@@ -81,6 +85,8 @@ export interface AddressBook {
   ordinal(index: bigint): number;
   /** The 16 bytes of an address by its rank. */
   bytes(ordinal: number): Uint8Array;
+  /** The index of an address by its rank. */
+  index(ordinal: number): bigint;
 }
 
 /** A dictionary sorted by address. */
@@ -101,6 +107,7 @@ export function addressBook(bytes: Uint8Array): AddressBook {
       return rank[record]!;
     },
     bytes: (ordinal) => dict.addressAt(sorted[ordinal]!),
+    index: (ordinal) => dict.indexAt(sorted[ordinal]!),
   };
 }
 

@@ -121,7 +121,7 @@ async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: 
   const pieces =
     wanted.format === "tar"
       ? [encodeTraffic(instance!, traffic, head!).archive]
-      : exportLinks(traffic, { ...wanted, format: wanted.format });
+      : exportLinks(traffic, { ...wanted, format: wanted.format, interval: head });
   let isFirst = true;
   for (const piece of pieces) {
     // The headers of the answer go out once something can be said: what fails before that has a status of its own.

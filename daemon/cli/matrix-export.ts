@@ -24,15 +24,17 @@ export function registerExport(parent: Command, result: Result): void {
     )
     .addOption(familyOption())
     .addOption(
-      new Option("--plane <plane>", "values of mtx and grb, which carry one")
+      new Option("--plane <plane>", "values of mtx, d4m, npz and grb, which carry one")
         .choices(["packets", "bytes"])
         .default("packets"),
     )
     .action(async (paths: string[], options: Options) => {
       const family = options.family === "4" ? 4 : 6;
       const format = options.json ? "json" : options.format;
-      await withSum(paths, options, result, async ({ traffic, byteOrder }) => {
-        await emit(options.output, exportLinks(traffic, { format, family, byteOrder, plane: options.plane }));
+      const { plane } = options;
+      await withSum(paths, options, result, async ({ traffic, byteOrder, manifest }) => {
+        const pieces = exportLinks(traffic, { format, family, byteOrder, plane, interval: manifest });
+        await emit(options.output, pieces);
       });
     });
   withOutput(withSources(command));
@@ -41,5 +43,7 @@ export function registerExport(parent: Command, result: Result): void {
     ["sparsewire matrix export store/raw/2026/01/31 -o day.csv", "a day of an aggregator's store"],
     ["sparsewire matrix export --live --format json", "the last second, as JSON"],
     ["sparsewire matrix export a.tar --format grb -o a.grb", "for python-graphblas"],
+    ["sparsewire matrix export day --format parquet -o day.parquet", "for DuckDB, pandas, Spark"],
+    ["sparsewire matrix export a.tar --format npz -o a.npz", "for NumPy: Binsparse, DCSR"],
   ]);
 }
