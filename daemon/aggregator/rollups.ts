@@ -10,7 +10,7 @@ import type { AggregatorConfig } from "./config.js";
 import type { RolledUp } from "./matrix-messages.js";
 import { type MatrixWorker, TaskError } from "./matrix-worker.js";
 import type { Metrics } from "./metrics.js";
-import { periodOf, periodStart, type RollupLevel } from "./periods.js";
+import { periodOf, periodStart, type RollupLevel, timeText } from "./periods.js";
 import { isDayWhole, isHourWhole, minuteRows, missing, type PlannedFile } from "./plan.js";
 import { describeRollup } from "./scan.js";
 import { IN_ROLLUP } from "./shelf.js";
@@ -36,8 +36,8 @@ export class Rollups {
   readonly #minutes = new Map<number, PendingMinute>();
   readonly #hours = new Set<number>();
   readonly #days = new Set<number>();
-  /** Periods whose sum does not fit in memory, with the number of intervals that did not. */
-  readonly #tooLarge = new Map<string, number>();
+  /** Periods whose sum cannot be made (it does not fit in memory), with the number of intervals it would have. */
+  readonly #leftOut = new Map<string, number>();
   #pausedUntil = 0;
   /** Why roll-ups cannot be written now, if so. */
   problem: string | null = null;
@@ -154,7 +154,7 @@ export class Rollups {
   async #roll(level: RollupLevel, period: number): Promise<boolean> {
     const files = this.#inputs(level, period);
     const intervals = files.reduce((sum, file) => sum + file.intervals, 0);
-    if (files.length === 0 || this.#tooLarge.get(`${level} ${period}`) === intervals) return true;
+    if (files.length === 0 || this.#leftOut.get(`${level} ${period}`) === intervals) return true;
     const [start, end] = [periodStart(level, period), periodStart(level, period + 1)];
     const path = this.#store.rollupPath(level, period);
     const wanted = {
@@ -228,12 +228,12 @@ export class Rollups {
       await this.#store.reject(path, message);
       return false;
     }
-    if (fault === "memory") {
-      this.#tooLarge.set(`${level} ${period}`, intervals);
-      this.#store.logger.error(
-        { level, start: periodStart(level, period).toString(), intervals },
-        "this roll-up does not fit in limits.memory_bytes and is left out: raise it",
-      );
+    if (fault !== "disk") {
+      // Left out until something is added to the period: what fails today fails tomorrow, and others wait.
+      this.#leftOut.set(`${level} ${period}`, intervals);
+      const start = timeText(periodStart(level, period));
+      const mend = fault === "memory" ? "raise limits.memory_bytes" : "";
+      this.#store.logger.error({ level, start, intervals, why: message, mend }, "a roll-up is left out");
       return true;
     }
     this.#pausedUntil = Date.now() + DISK_PAUSE_MS;

@@ -19,8 +19,8 @@ export type UploadResult = { stored: true; manifest: Manifest; bytes: number } |
 
 type Limits = AggregatorConfig["limits"];
 
-/** Modes that sealed intervals have; sums are made here, not received. */
-const SEALED_MODES = new Set<Manifest["mode"]>(["mirror", "host", "inline", "pcap", "service"]);
+/** Modes of what is made here and not received. */
+const SUM_MODES = new Set<Manifest["mode"]>(["rollup", "sum"]);
 
 export class Uploads {
   limits: Limits;
@@ -164,7 +164,7 @@ function checkIdentity(identity: UploadIdentity, manifest: Manifest): void {
   const differs = (["sensor", "run", "sequence"] as const).find((key) => identity[key] !== manifest[key]);
   const mismatch = (what: string) => new Refusal(what, { status: 400, cause: "mismatch", code: "MISMATCH" });
   if (differs !== undefined) throw mismatch(`the ${differs} in the path is not that in the manifest`);
-  if (!SEALED_MODES.has(manifest.mode)) throw mismatch(`a ${manifest.mode} is not a sealed interval`);
+  if (SUM_MODES.has(manifest.mode)) throw mismatch(`a ${manifest.mode} is not a sealed interval`);
   if (manifest.byte_order !== "big")
     throw mismatch("its indices are little-endian, sums here are big-endian");
   if (manifest.intervals !== 1) throw mismatch("it does not hold exactly one interval");
