@@ -3,7 +3,7 @@
  * the live ones (*.live.test.js: namespaces, sockets, real crashes) one after the other. `node dist/test/run.js
  * [PATTERN]...` runs the files whose path contains a pattern.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -35,7 +35,8 @@ interface Tally {
   skipped: number;
 }
 
-function runFiles(files: string[], concurrency: number): Tally {
+/** Runs files with Node's runner; its report streams through, its closing figures are read off it. */
+async function runFiles(files: string[], concurrency: number): Promise<Tally> {
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
   const args = [
     "--test",
@@ -43,33 +44,30 @@ function runFiles(files: string[], concurrency: number): Tally {
     "--test-timeout=600000",
     "--test-reporter=spec",
   ];
-  args.push("--test-reporter-destination=stdout", ...files);
-  const done = spawnSync(process.execPath, args, {
+  const child = spawn(process.execPath, [...args, ...files], {
     cwd: root,
-    encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
-    maxBuffer: 1 << 28,
   });
-  process.stdout.write(done.stdout);
+  let figures = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    process.stdout.write(chunk);
+    figures = (figures + chunk).slice(-1_000_000);
+  });
+  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
   const count = (label: string): number =>
-    Number(new RegExp(`^ℹ ${label} (\\d+)$`, "m").exec(done.stdout)?.[1] ?? 0);
+    Number(new RegExp(`^ℹ ${label} (\\d+)$`, "m").exec(figures)?.[1] ?? 0);
   const failed = count("fail") + count("cancelled");
   return {
     passed: count("pass"),
-    failed: failed === 0 && done.status !== 0 ? 1 : failed,
+    failed: failed === 0 && status !== 0 ? 1 : failed,
     skipped: count("skipped"),
   };
 }
 
 const files = testFiles();
 const live = files.filter((path) => path.endsWith(".live.test.js"));
-const tallies = [
-  runFiles(
-    files.filter((path) => !live.includes(path)),
-    availableParallelism(),
-  ),
-  runFiles(live, 1),
-];
+const others = files.filter((path) => !live.includes(path));
+const tallies = [await runFiles(others, availableParallelism()), await runFiles(live, 1)];
 const total = tallies.reduce((sum, tally) => ({
   passed: sum.passed + tally.passed,
   failed: sum.failed + tally.failed,
