@@ -121,7 +121,8 @@ export function parseCidr(text: string): Block {
 export const cidrText = (block: Block): string =>
   `${block.family === 4 ? ipv4Text(Number(block.lo)) : ipv6Text(block.lo)}/${block.prefix}`;
 
-const swap32 = (value: number): number =>
+/** The other byte order of a number below 2^32; signed: `>>> 0` makes it a number again. */
+export const swap32 = (value: number): number =>
   ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 
 /** The address of an IPv4 matrix index: its number, 0 to 2^32 - 1. */

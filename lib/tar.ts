@@ -23,6 +23,20 @@ export interface TarContents {
   damage?: TarDamage;
 }
 
+/** Bytes of a tar that need not be in memory: of a file, or of a member of another tar. */
+export interface TarSource {
+  readonly size: number;
+  /** Exactly these bytes, which lie within the size; valid until the next call. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** Where a member's bytes lie in its tar. */
+export interface TarEntry {
+  name: string;
+  offset: number;
+  size: number;
+}
+
 const BLOCK = 512;
 /** A longer name, or longer pax header, is nobody's honest archive. */
 const NAME_BYTES_MAX = 4096;
@@ -34,7 +48,7 @@ const padded = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;
 
 /** Writes regular files, mode 0644, owner 0, all with the same `mtime` (seconds since 1970): same input, same bytes. */
 export function writeTar(members: readonly TarMember[], options: { mtime: number }): Uint8Array<ArrayBuffer> {
-  const total = members.reduce((sum, { data }) => sum + BLOCK + padded(data.length), 2 * BLOCK);
+  const total = members.reduce((sum, { data }) => sum + BLOCK + padded(data.length), TAR_END.length);
   const tar = new Uint8Array(total);
   let offset = 0;
   for (const { name, data } of members) {
@@ -43,6 +57,14 @@ export function writeTar(members: readonly TarMember[], options: { mtime: number
     offset += BLOCK + padded(data.length);
   }
   return tar;
+}
+
+/** What ends a tar. */
+export const TAR_END = new Uint8Array(2 * BLOCK);
+
+/** One member as it stands in a tar, for writers that do not hold the whole of it. */
+export function tarMember(member: TarMember, options: { mtime: number }): Uint8Array<ArrayBuffer> {
+  return writeTar([member], options).slice(0, -TAR_END.length);
 }
 
 function writeHeader(header: Uint8Array, name: string, size: number, mtime: number): void {
@@ -88,9 +110,12 @@ function splitName(name: string): [prefix: string, base: string] {
  */
 export function readTar(bytes: Uint8Array, options: { lenient?: boolean } = {}): TarContents {
   const members: TarMember[] = [];
-  const reader = new Reader(bytes);
+  const at = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
+  const reader = new Reader({ size: bytes.length, read: at });
   try {
-    for (let member = reader.next(); member !== undefined; member = reader.next()) members.push(member);
+    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
+      members.push({ name: entry.name, data: at(entry.offset, entry.size) });
+    }
   } catch (error) {
     if (!options.lenient || !(error instanceof SparsewireError)) throw error;
     return { members, damage: { what: error.message, offset: reader.offset } };
@@ -98,12 +123,29 @@ export function readTar(bytes: Uint8Array, options: { lenient?: boolean } = {}):
   return { members };
 }
 
+/**
+ * Where the regular files of a tar lie; only headers are read. BAD_TAR as in readTar(), but with `unmarked` a tar may end
+ * without its end marker: some writers append members and never write one.
+ */
+export function* tarEntries(
+  source: TarSource,
+  options: { unmarked?: boolean } = {},
+): Generator<TarEntry, void> {
+  const reader = new Reader(source);
+  for (;;) {
+    if (options.unmarked && reader.offset > 0 && reader.offset >= source.size) return;
+    const entry = reader.next();
+    if (entry === undefined) return;
+    yield entry;
+  }
+}
+
 class Reader {
   offset = 0;
-  constructor(private readonly bytes: Uint8Array) {}
+  constructor(private readonly source: TarSource) {}
 
   /** The next regular file, or undefined at the end marker. `offset` stays at the header that is at fault. */
-  next(): TarMember | undefined {
+  next(): TarEntry | undefined {
     let name: string | undefined;
     let size: number | undefined;
     for (;;) {
@@ -111,15 +153,16 @@ class Reader {
       if (header === undefined) return undefined;
       const type = String.fromCharCode(header[156]!);
       const length = hasNoData(type) ? 0 : (size ?? numberField(header.subarray(124, 136), "size"));
-      const data = this.data(length);
-      if (type === "L") name = longName(data);
-      else if (type === "x") ({ name = name, size = size } = paxRecords(data));
-      else if (type === "S") throw bad("a sparse member (GNU) is not supported");
+      this.mustHold(length);
+      if (type === "L") name = textField(this.data(length, NAME_BYTES_MAX, "the name of a member"));
+      else if (type === "x") {
+        ({ name = name, size = size } = paxRecords(this.data(length, PAX_BYTES_MAX, "a pax header")));
+      } else if (type === "S") throw bad("a sparse member (GNU) is not supported");
       else {
-        const given = name ?? headerName(header);
+        const [given, offset] = [name ?? headerName(header), this.offset + BLOCK];
         this.offset += BLOCK + padded(length);
         if ((type === "0" || type === "\0" || type === "7") && !given.endsWith("/")) {
-          return { name: safeName(given), data };
+          return { name: safeName(given), offset, size: length };
         }
         [name, size] = [undefined, undefined];
         continue;
@@ -129,10 +172,9 @@ class Reader {
   }
 
   private block(): Uint8Array | undefined {
-    const header = this.bytes.subarray(this.offset, this.offset + BLOCK);
-    if (header.length < BLOCK) {
-      throw bad(header.length === 0 ? "the end marker is missing: the tar is cut" : "a header is cut");
-    }
+    const left = this.source.size - this.offset;
+    if (left < BLOCK) throw bad(left <= 0 ? "the end marker is missing: the tar is cut" : "a header is cut");
+    const header = this.source.read(this.offset, BLOCK);
     if (header.every((byte) => byte === 0)) return undefined;
     const { unsigned, signed } = checksums(header);
     const stored = numberField(header.subarray(148, 156), "checksum");
@@ -140,10 +182,13 @@ class Reader {
     return header;
   }
 
-  private data(size: number): Uint8Array {
-    const start = this.offset + BLOCK;
-    if (size > this.bytes.length - start) throw bad(`a member of ${size} bytes is cut`);
-    return this.bytes.subarray(start, start + size);
+  private mustHold(size: number): void {
+    if (size > this.source.size - this.offset - BLOCK) throw bad(`a member of ${size} bytes is cut`);
+  }
+
+  private data(size: number, most: number, what: string): Uint8Array {
+    if (size > most) throw bad(`${what} is absurdly long`);
+    return this.source.read(this.offset + BLOCK, size);
   }
 }
 
@@ -204,7 +249,6 @@ function longName(data: Uint8Array): string {
 
 /** pax records: `LENGTH KEY=VALUE\n`, LENGTH counting itself; only path and size matter here. */
 function paxRecords(data: Uint8Array): { name?: string; size?: number } {
-  if (data.length > PAX_BYTES_MAX) throw bad("a pax header is absurdly long");
   const found: { name?: string; size?: number } = {};
   for (let at = 0; at < data.length; ) {
     const space = data.indexOf(32, at);

@@ -15,6 +15,7 @@ import { FileCapture } from "./file-capture.js";
 import type { FileReport } from "./file-worker.js";
 import { loadHashKey } from "./hash-key.js";
 import { MatrixPool } from "./matrix-pool.js";
+import type { ArchiveEncoding } from "./matrix-worker.js";
 
 export type { FileReport } from "./file-worker.js";
 
@@ -31,6 +32,8 @@ export interface IngestOptions {
   hashKeyFile?: string;
   /** Anonymises every address before it is in an archive. */
   anonymization?: AnonymizationOptions;
+  /** "challenge": the sink gets bare blobs as the Graph Challenge has them, and windows are of IPv4 packets alone. */
+  encoding?: ArchiveEncoding;
   linkBudget?: number;
   memoryBytesMax?: number;
   onProgress?: (progress: { bytesRead: number; packets: number }) => void;
@@ -56,6 +59,7 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
     hashKey: key.words,
     linkBudget: options.linkBudget ?? LINK_BUDGET,
     addressBudget: ADDRESS_BUDGET,
+    ipv4Only: options.encoding === "challenge",
     ...windowOf(options),
   });
   let fail!: (error: Error) => void;
@@ -71,6 +75,7 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
       memoryBytesMax: options.memoryBytesMax ?? 1 << 30,
       hashKeyId: key.id,
       ...workerAnonymization(options.anonymization, key.words),
+      ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
     },
     Math.max(1, availableParallelism()),
     (outcome) => {

@@ -7,6 +7,7 @@ import { type GraphBLAS, loadSync } from "graphblas-wasm";
 import { setThreadName, threadCpuNs } from "xdp-node";
 import { COUNTERS, type CounterName, SEAL_CAUSES } from "../../lib/abi.js";
 import { type AnonymizationOptions, anonymizationOf, anonymizer } from "../../lib/anonymize.js";
+import { challengeBlob } from "../../lib/challenge.js";
 import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
@@ -29,7 +30,11 @@ export interface MatrixWorkerData {
   hashKeyId: string;
   /** How addresses are anonymised before anything leaves this thread, and the key of their new IPv6 indices. */
   anonymization?: { options: AnonymizationOptions; hashKey: readonly [bigint, bigint] };
+  /** What the bytes of an archive are: an interval archive (the default), or one blob as the Graph Challenge has it. */
+  encoding?: ArchiveEncoding;
 }
+
+export type ArchiveEncoding = "sparsewire" | "challenge";
 
 /** One sealed interval: a slot of each sandbox, and what only the asker knows of it. */
 export interface MatrixJob {
@@ -148,14 +153,17 @@ function seal(job: MatrixJob): void {
       ) as Record<FrameReason, number>,
       late: counters.late,
       anonymization: anonymization?.says ?? { scheme: "none", key_id: null },
-      byte_order: "big",
+      byte_order: data.encoding === "challenge" ? "little" : "big",
       ipv6:
         traffic.v6 === undefined
           ? null
           : { hash: IPV6_HASH_SCHEME, key_id: data.hashKeyId, addresses, collisions: counters.v6_collisions },
       intervals: 1,
     };
-    const { archive, quantities } = encodeTraffic(grb, traffic, head);
+    const isChallenge = data.encoding === "challenge";
+    const { archive, quantities } = isChallenge
+      ? { archive: challengeBlob(grb, traffic), quantities: {} }
+      : encodeTraffic(grb, traffic, head);
     const result: MatrixResult = {
       type: "archive",
       job: job.job,

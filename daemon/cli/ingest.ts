@@ -1,22 +1,14 @@
 /** `sparsewire ingest`: capture files to interval archives. */
-import {
-  accessSync,
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { join } from "node:path";
-import type { Command } from "commander";
-import { archiveName } from "../../lib/archive.js";
-import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { WINDOW_PACKETS } from "../../lib/challenge.js";
+import { EXIT } from "../../lib/errors.js";
 import { sensorName } from "../../lib/manifest.js";
+import { FRAME_REASONS } from "../../lib/reasons.js";
+import type { FileReport } from "../capture/ingest.js";
 import { truncationOption } from "./anonymize.js";
 import { duration, examples, integer, type Result, usage, warn } from "./command.js";
+import { cannotWrite, challengeArchives, intervalArchives } from "./ingest-archives.js";
 import { Progress } from "./progress.js";
 import { attempt } from "./sources.js";
 import { grouped } from "./table.js";
@@ -26,6 +18,7 @@ interface Options {
   windowPackets?: number;
   interval?: bigint;
   sensor: string;
+  archive: "sparsewire" | "challenge";
   anonymize?: string;
   truncate4: number;
   truncate6: number;
@@ -48,6 +41,14 @@ export function registerIngest(parent: Command, result: Result): void {
       "length of an interval by the packets' own clock (default: 1s)",
       duration,
     )
+    .addOption(
+      new Option(
+        "--archive <format>",
+        "challenge: tars of 64 matrices, as the Graph Challenge exchanges them",
+      )
+        .choices(["sparsewire", "challenge"])
+        .default("sparsewire"),
+    )
     .option("--sensor <name>", "name in the manifests", "ingest")
     .option("--anonymize <keyfile>", "anonymise every address with CryptoPAN, as it is sealed")
     .addOption(truncationOption(4))
@@ -56,6 +57,9 @@ export function registerIngest(parent: Command, result: Result): void {
     .action(async (files: string[], options: Options) => {
       if (options.windowPackets !== undefined && options.interval !== undefined) {
         throw usage("--window-packets and --interval exclude one another", "give one of them");
+      }
+      if (options.archive === "challenge" && options.interval !== undefined) {
+        throw usage("--archive challenge has windows of packets", "leave --interval out");
       }
       if (options.interval === 0n) throw usage("--interval must not be 0", 'write it as "1s"');
       const name = sensorName.safeParse(options.sensor);
@@ -71,6 +75,7 @@ export function registerIngest(parent: Command, result: Result): void {
     ["sparsewire ingest day.pcapng.zst -o day --interval 1m", "one a minute, from a compressed capture"],
     ["tcpdump -i eth0 -w - | sparsewire ingest - -o live", "from a pipe"],
     ["sparsewire ingest t.pcap --window-packets 131072", "windows of equal packet counts"],
+    ["sparsewire ingest t.pcap -o tars --archive challenge", "2^17 IPv4 packets a matrix, little-endian"],
     ["sparsewire ingest t.pcap -o open --anonymize anonymize.key", "to give away; see sparsewire anonymize"],
   ]);
 }
@@ -81,24 +86,32 @@ async function ingest(files: string[], options: Options, result: Result): Promis
     import("../capture/ingest.js"),
     import("../capture/anonymizer-key.js"),
   ]);
-  const { windowPackets, interval, anonymize, truncate4, truncate6 } = options;
+  const { interval, anonymize, truncate4, truncate6 } = options;
+  const isChallenge = options.archive === "challenge";
+  const windowPackets = options.windowPackets ?? (isChallenge ? WINDOW_PACKETS : undefined);
   const anonymization = loadAnonymization({ key_file: anonymize, truncate4, truncate6 });
   makeFolder(options.output);
   const progress = new Progress();
   const began = performance.now();
   const bytesTotal = sizeOf(files);
-  let bytesOut = 0;
+  const archives = isChallenge ? challengeArchives(options.output) : intervalArchives(options.output);
   const report = await ingestFiles({
     files,
     sensor: options.sensor,
     anonymization,
     ...(windowPackets === undefined ? { intervalNs: interval ?? 1_000_000_000n } : { windowPackets }),
     onProgress: (state) => progress.show(bytesTotal === undefined ? state : { ...state, bytesTotal }),
-    sink: (archive, manifest) => {
-      bytesOut += archive.length;
-      store(options.output, archiveName(manifest), archive);
-    },
-  }).finally(() => progress.clear());
+    ...(isChallenge ? { encoding: "challenge" as const } : {}),
+    sink: (archive, head) => archives.add(archive, head),
+  })
+    .then((done) => {
+      archives.finish();
+      return done;
+    })
+    .finally(() => {
+      archives.abandon();
+      progress.clear();
+    });
   for (const { file, damaged } of report.files) {
     if (damaged === undefined) continue;
     warn(`${file} is damaged at byte ${damaged.offset} (${damaged.what}); what precedes it was written`);
@@ -108,7 +121,7 @@ async function ingest(files: string[], options: Options, result: Result): Promis
     report.files.reduce((total, file) => total + file[key], 0);
   const seconds = (performance.now() - began) / 1000;
   const summary = {
-    archives: report.archives,
+    archives: archives.files,
     frames: sum("frames"),
     packets: sum("packets"),
     bytes: sum("bytes"),
@@ -117,7 +130,7 @@ async function ingest(files: string[], options: Options, result: Result): Promis
     const body = {
       ...summary,
       output: options.output,
-      archive_bytes: bytesOut,
+      archive_bytes: archives.bytes,
       seconds,
       files: report.files,
     };
@@ -129,6 +142,20 @@ async function ingest(files: string[], options: Options, result: Result): Promis
     `${grouped(summary.archives)} archive${summary.archives === 1 ? "" : "s"} in ${options.output}: ${grouped(summary.packets)} packets of ` +
       `${grouped(summary.frames)} frames, ${grouped(summary.bytes)} bytes, ${seconds.toFixed(1)} s (${rate} frames/s)\n`,
   );
+  if (isChallenge && summary.frames > summary.packets) {
+    process.stdout.write(`not in the matrices, which are of IPv4: ${leftOut(report.files)}\n`);
+  }
+}
+
+/** "12 ipv6, 3 arp": frames by the reason why they are in no matrix of IPv4 packets. */
+function leftOut(files: readonly FileReport[]): string {
+  const counts = FRAME_REASONS.filter((reason) => reason !== "ipv4").map(
+    (reason) => [reason, files.reduce((total, { reasons }) => total + reasons[reason], 0)] as const,
+  );
+  return counts
+    .filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${grouped(count)} ${reason}`)
+    .join(", ");
 }
 
 /** JSON has no bigint; counters that are bigints become numbers. */
@@ -153,36 +180,4 @@ function makeFolder(path: string): void {
   } catch (error) {
     throw cannotWrite(path, error);
   }
-}
-
-/** Whole or not at all to readers of the folder. Not fsynced: what it was made from is still there. */
-function store(folder: string, name: string, archive: Uint8Array): void {
-  const path = join(folder, name);
-  const temporary = `${path}.tmp`;
-  try {
-    const file = openSync(temporary, "w");
-    try {
-      for (let at = 0; at < archive.length; ) at += writeSync(file, archive, at);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw cannotWrite(path, error);
-  }
-}
-
-function cannotWrite(path: string, error: unknown): SparsewireError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const denied = code === "EACCES" || code === "EPERM" || code === "EROFS";
-  return new SparsewireError(
-    "OUTPUT",
-    `cannot write ${path}: ${code === "ENOSPC" ? "the disk is full" : message}`,
-    {
-      exit: denied ? EXIT.notPermitted : EXIT.failure,
-      mend: "give -o another folder",
-      cause: error,
-    },
-  );
 }
