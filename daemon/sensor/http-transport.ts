@@ -87,11 +87,12 @@ function delivery(answer: http.IncomingMessage, text: string): Delivery {
   const status = answer.statusCode ?? 0;
   if (status >= 200 && status < 300) return { result: "acknowledged", duplicate: status === 200 };
   const message = `HTTP ${status}: ${messageOf(text)}`;
-  const refusal = REFUSALS.get(status);
+  const after = Number(answer.headers["retry-after"]);
+  // The aggregator asks for it again when the bytes were damaged on the way, and not when they are bad in themselves.
+  const refusal = after > 0 ? undefined : REFUSALS.get(status);
   if (refusal !== undefined) return { result: "refused", cause: refusal, message };
   const cause =
     { 401: "unauthorized", 403: "unauthorized", 507: "aggregator_disk_full" }[status] ?? `http_${status}`;
-  const after = Number(answer.headers["retry-after"]);
   return { result: "retry", cause, message, ...(after > 0 ? { afterMs: after * 1000 } : {}) };
 }
 
