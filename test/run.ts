@@ -41,7 +41,7 @@ async function runFiles(files: string[], concurrency: number): Promise<Tally> {
   const args = [
     "--test",
     `--test-concurrency=${concurrency}`,
-    "--test-timeout=600000",
+    "--test-timeout=300000",
     "--test-reporter=spec",
   ];
   const child = spawn(process.execPath, [...args, ...files], {

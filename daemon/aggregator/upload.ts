@@ -53,10 +53,13 @@ export class Uploads {
         mend: "raise limits.max_sensors, or remove the archives of sensors that are gone",
       });
     }
-    if (length > this.#room()) throw storeFull("the store has reached store.max_bytes");
+    // A repeated upload adds nothing: it is acknowledged by a full store, too.
+    const isNew = !identities.has(identity.sensor, identity.run, identity.sequence);
+    if (isNew && length > this.#room()) throw storeFull("the store has reached store.max_bytes");
     this.inFlight++;
     try {
-      if (length > (await this.#store.freeBytes())) throw storeFull("the store's file system is full");
+      if (isNew && length > (await this.#store.freeBytes()))
+        throw storeFull("the store's file system is full");
       return await this.#receive(identity, request, length, digest);
     } catch (error) {
       if (error instanceof Refusal || !isStorageError(error)) throw error;
