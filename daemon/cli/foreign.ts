@@ -1,4 +1,4 @@
-/** Archives without a manifest: tars of bare .grb blobs, as the Graph Challenge exchanges them. */
+/** Archives without a manifest: tars of bare .grb blobs, as the Graph Challenge exchanges them, and tars of such tars. */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { GraphBLAS, Matrix } from "graphblas-wasm";
@@ -6,63 +6,90 @@ import type { ByteOrder } from "../../lib/address.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { ARCHIVE_FORMAT, type Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, FRAME_REASONS } from "../../lib/reasons.js";
-import type { TarMember } from "../../lib/tar.js";
 import { DIMENSION4, makeTraffic, type Traffic } from "../../lib/traffic.js";
+import { PacketSum } from "../challenge/packet-sum.js";
+import type { TarNode } from "../challenge/tar-tree.js";
 
-/** Whether the members are those of a foreign archive: at least one .grb, and no manifest. */
-export function isForeign(members: readonly TarMember[]): boolean {
-  return members.some(isBlob) && !members.some(({ name }) => name === "manifest.json");
-}
+export type MatrixNode = Extract<TarNode, { kind: "matrices" }>;
 
 /**
- * The matrices of a foreign archive one by one, as IPv4 packets; nobody recorded bytes, so those are 0. Manifests
- * are made up: the run is a digest of the blob, so that the same archive twice is noticed.
+ * The sum of the matrices of one tar, as IPv4 packets; nobody recorded bytes, so those are 0. The manifest is made up: its
+ * run is a digest of the tar's name and contents, so that the same tar twice is noticed, and two tars of equal traffic
+ * are not one.
+ *
+ * @throws SparsewireError BAD_ARCHIVE, GrBError of a blob that is not sound
  */
-export function* foreignTraffic(
+export function foreignTraffic(
   grb: GraphBLAS,
-  path: string,
-  members: readonly TarMember[],
+  node: MatrixNode,
   byteOrder: ByteOrder,
-): Generator<{ traffic: Traffic; manifest: Manifest }> {
-  for (const [at, member] of members.filter(isBlob).entries()) {
-    const packets = grb.deserialize(member.data);
-    if (packets.nrows !== DIMENSION4 || packets.ncols !== DIMENSION4) {
-      packets.dispose();
-      throw new SparsewireError("BAD_ARCHIVE", `${path}: ${member.name} is not a 2^32 x 2^32 matrix`, {
+): { traffic: Traffic; manifest: Manifest } {
+  const digest = createHash("sha256").update(basename(node.name));
+  using sum = new PacketSum();
+  for (const matrix of foreignMatrices(grb, node, (blob) => digest.update(blob))) sum.add(matrix);
+  const packets = sum.take();
+  const total = packets === undefined ? 0 : Number(packets.reduce("plus"));
+  const planes = packets === undefined ? undefined : { packets, bytes: zeros(packets) };
+  const run = digest.digest("hex").slice(0, 16);
+  const manifest = manifestOf(basename(node.name), run, node.entries.length, total, byteOrder);
+  if (total > 0) return { traffic: makeTraffic(planes, undefined), manifest };
+  planes?.packets.dispose();
+  planes?.bytes.dispose();
+  return { traffic: makeTraffic(undefined, undefined), manifest };
+}
+
+/** The matrices of one tar one by one, the caller's to free. Throws as foreignTraffic() does. */
+export function* foreignMatrices(
+  grb: GraphBLAS,
+  { name, entries, read }: MatrixNode,
+  look: (blob: Uint8Array) => void = () => {},
+): Generator<Matrix> {
+  for (const entry of entries) {
+    const blob = read(entry);
+    look(blob);
+    const matrix = grb.deserialize(blob);
+    const fault = faultOf(matrix);
+    if (fault === undefined) yield asCounts(matrix);
+    else {
+      matrix.dispose();
+      throw new SparsewireError("BAD_ARCHIVE", `${name}: ${entry.name} ${fault}`, {
         exit: EXIT.badInput,
-        mend: "give matrices over the IPv4 address space",
+        mend: "give matrices of packet counts over the IPv4 address space",
       });
     }
-    const total = Number(packets.reduce("plus"));
-    const run = createHash("sha256").update(member.data).digest("hex").slice(0, 16);
-    const planes = packets.nvals > 0 ? { packets, bytes: zeros(grb, packets) } : undefined;
-    if (planes === undefined) packets.dispose();
-    yield {
-      traffic: makeTraffic(planes, undefined),
-      manifest: manifestOf(basename(path), run, at, total, byteOrder),
-    };
   }
 }
 
-function isBlob({ name }: TarMember): boolean {
-  return name.endsWith(".grb");
+const isCount = (type: string): boolean => type === "UINT32" || type === "UINT64";
+
+function faultOf(matrix: Matrix): string | undefined {
+  const { nrows, ncols } = matrix;
+  const type: string = matrix.type;
+  if (nrows !== DIMENSION4 || ncols !== DIMENSION4) return "is not a 2^32 x 2^32 matrix";
+  if (isCount(type) || type === "BOOL") return undefined;
+  if (type !== "INT64") return `has values of type ${type}`;
+  return matrix.nvals > 0 && BigInt(matrix.reduce("min")) < 0n ? "has negative values" : undefined;
+}
+
+/** Sums of the challenge's own tools are INT64. */
+function asCounts(matrix: Matrix): Matrix {
+  if (isCount(matrix.type)) return matrix;
+  try {
+    return matrix.cast("UINT64");
+  } finally {
+    matrix.dispose();
+  }
 }
 
 /** A plane of zeros over the same links. */
-function zeros(grb: GraphBLAS, packets: Matrix): Matrix {
-  const { Ap, Ah, Aj } = packets.toHyperCSR();
-  return grb.fromHyperCSR("UINT64", packets.nrows, packets.ncols, {
-    Ap,
-    Ah,
-    Aj,
-    Ax: new BigUint64Array(Aj.length),
-  });
+function zeros(packets: Matrix): Matrix {
+  return packets.withValues("UINT64", new BigUint64Array(packets.nvals));
 }
 
 function manifestOf(
   name: string,
   run: string,
-  sequence: number,
+  matrices: number,
   packets: number,
   byteOrder: ByteOrder,
 ): Manifest {
@@ -73,7 +100,7 @@ function manifestOf(
     software: "foreign",
     sensor: "foreign",
     run,
-    sequence,
+    sequence: 0,
     interface: name,
     mode: "sum",
     effective: null,
@@ -90,7 +117,8 @@ function manifestOf(
     anonymization: { scheme: "unknown", key_id: null },
     byte_order: byteOrder,
     ipv6: null,
-    intervals: 1,
+    intervals: matrices,
+    parts: [{ sensor: "foreign", run, ranges: [[0, matrices - 1]] }],
     members: [],
   };
 }

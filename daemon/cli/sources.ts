@@ -1,6 +1,7 @@
 /** What SRC arguments name: interval archives, folders of them, capture files; told apart by their first bytes. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { naturalOrder } from "../../lib/challenge.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 
 export type Source = { kind: "archive" | "capture"; path: string };
@@ -55,7 +56,7 @@ function* archivesBelow(folder: string): Generator<Source> {
 function* tarsBelow(folder: string, depth: number): Generator<string> {
   if (depth > DEPTH_MAX) return;
   const entries = attempt(folder, () => readdirSync(folder, { withFileTypes: true }));
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  entries.sort((a, b) => naturalOrder(a.name, b.name));
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* tarsBelow(path, depth + 1);

@@ -6,14 +6,14 @@ import { type DecodedArchive, decodeArchive } from "../../lib/archive.js";
 import { EXIT, errorLine, SparsewireError } from "../../lib/errors.js";
 import { ARCHIVE_FORMAT, type Manifest, type ManifestHead } from "../../lib/manifest.js";
 import { sumManifests } from "../../lib/sum-manifests.js";
-import { readTar } from "../../lib/tar.js";
 import { addTraffic, makeTraffic, type Traffic, trafficOf } from "../../lib/traffic.js";
+import { hasManifest, TarFile, tarTree } from "../challenge/tar-tree.js";
 import { SOFTWARE } from "../software.js";
 import { CONTROL_SOCKET, usage, warn } from "./command.js";
 import { askControl } from "./control.js";
 import { Coverage } from "./coverage.js";
-import { foreignTraffic, isForeign } from "./foreign.js";
-import { readArchiveFile, type Source, sourcesOf } from "./sources.js";
+import { foreignTraffic } from "./foreign.js";
+import { attempt, readArchiveFile, type Source, sourcesOf } from "./sources.js";
 
 export interface SumOptions {
   /** Ask the running sensor for its latest sealed interval. */
@@ -103,18 +103,17 @@ class Summation {
   }
 
   addFile({ path }: Source): void {
-    this.addArchive(path, readArchiveFile(path));
+    using tar = attempt(path, () => new TarFile(path));
+    try {
+      if (hasManifest(tar)) this.addArchive(path, readArchiveFile(path));
+      else this.#addForeign(path, tar);
+    } catch (error) {
+      throw inFile(path, error);
+    }
   }
 
   addArchive(name: string, bytes: Uint8Array): void {
     try {
-      const { members } = readTar(bytes);
-      if (isForeign(members)) {
-        for (const { traffic, manifest } of foreignTraffic(this.#grb, name, members, this.#foreignOrder)) {
-          this.#add(name, manifest, () => traffic);
-        }
-        return;
-      }
       const archive: DecodedArchive = decodeArchive(bytes);
       this.#add(name, archive.manifest, () => trafficOf(this.#grb, archive));
     } catch (error) {
@@ -122,12 +121,23 @@ class Summation {
     }
   }
 
-  #add(name: string, manifest: Manifest, open: () => Traffic): void {
+  #addForeign(path: string, tar: TarFile): void {
+    for (const node of tarTree(tar, path)) {
+      if (node.kind === "archive") this.addArchive(`${path}: ${node.name}`, node.read());
+      else {
+        const { traffic, manifest } = foreignTraffic(this.#grb, node, this.#foreignOrder);
+        if (!this.#add(path, manifest, () => traffic)) traffic.dispose();
+      }
+    }
+  }
+
+  /** False when all of it was added before. */
+  #add(name: string, manifest: Manifest, open: () => Traffic): boolean {
     if (!this.#mixes) this.#anonymization = requireSame(name, this.#anonymization, manifest);
     const overlap = this.#coverage.claim(manifest);
     if (overlap === "whole") {
       this.#repeated++;
-      return;
+      return false;
     }
     if (overlap === "partial") {
       throw new SparsewireError("OVERLAP", `${name} contains intervals that were already added, and others`, {
@@ -154,6 +164,7 @@ class Summation {
       parts *= 2;
     }
     this.#stack.push({ traffic, parts });
+    return true;
   }
 
   finish(): { traffic: Traffic; manifest: ManifestHead | undefined; byteOrder: ByteOrder } {
