@@ -62,14 +62,21 @@ export class RequestRecorder {
 
   /** A request has arrived; it is observed when its response has ended, one way or the other. Never throws. */
   begin(response: ServerResponse): void {
-    response.on("close", this.#onClose);
+    try {
+      const { socket } = response.req;
+      // Frameworks hand simulated requests to tests: no socket, nothing on the wire.
+      if (typeof socket?.bytesRead !== "number") return;
+      // Already here, because a connection that breaks off no longer knows its addresses.
+      this.#connectionOf(socket);
+      response.on("close", this.#onClose);
+    } catch (error) {
+      this.#matrix.fault("MIDDLEWARE", error);
+    }
   }
 
   #end(request: IncomingMessage): void {
     try {
       const { socket } = request;
-      // Frameworks hand simulated requests to tests: no socket, nothing on the wire.
-      if (socket === null || typeof socket.bytesRead !== "number") return;
       const connection = this.#connectionOf(socket);
       const total = socket.bytesRead + socket.bytesWritten;
       const bytes = total - connection.bytes;

@@ -198,6 +198,8 @@ export class TrafficMatrix implements AsyncDisposable {
       workerData: data,
       transferList: [port2],
       name: "sparsewire",
+      // The service's own flags (loaders, --input-type, an inspector) are not meant for this thread.
+      execArgv: [],
     });
     worker.on("message", (message: FromWorker) => this.#heard(message));
     worker.on("error", (error) => this.#died(worker, error));
@@ -245,13 +247,13 @@ export class TrafficMatrix implements AsyncDisposable {
   #died(worker: Worker, cause: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    this.#lostObservations += this.#outstanding;
+    this.#outstanding = 0;
+    this.fault("WORKER_DIED", cause);
     if (this.#closing !== undefined) {
       this.#closed?.();
       return;
     }
-    this.#lostObservations += this.#outstanding;
-    this.#outstanding = 0;
-    this.fault("WORKER_DIED", cause);
     this.#restart = setTimeout(() => this.#log.reconnect(this.#startWorker(wallClockNs())), RESTART_MS);
     this.#restart.unref();
   }
@@ -268,6 +270,8 @@ export class TrafficMatrix implements AsyncDisposable {
       this.#worker = undefined;
       if (!isInTime) this.fault("CLOSE_TIMEOUT", `the worker did not end within ${timeoutMs} ms`);
       await worker.terminate();
+      this.#lostObservations += this.#outstanding;
+      this.#outstanding = 0;
     } else {
       this.#log.close();
     }
