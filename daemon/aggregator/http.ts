@@ -2,12 +2,12 @@
 import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { SparsewireError } from "../../lib/errors.js";
+import type { TlsFiles } from "../http/listen.js";
+import type { Right, Tokens } from "../http/tokens.js";
 import { LineLimit, type Logger } from "../log.js";
 import type { AggregatorConfig } from "./config.js";
-import type { TlsFiles } from "./listen.js";
 import type { Metrics } from "./metrics.js";
 import { badRequest, comeBack, notFound, Refusal } from "./refusal.js";
-import type { Right, Tokens } from "./tokens.js";
 
 /** Time a client has for the headers of a request, and how long an idle connection is kept. */
 const HEADERS_MS_MAX = 10_000;

@@ -3,11 +3,12 @@ import type { AddressInfo } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import { SparsewireError } from "../../lib/errors.js";
 import { diffConfig } from "../config/schema.js";
+import { checkListen, readTls } from "../http/listen.js";
+import { Tokens } from "../http/tokens.js";
 import type { Logger } from "../log.js";
 import { VERSION } from "../software.js";
 import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
 import { applyLimits, createHttp, type HttpState } from "./http.js";
-import { checkListen, readTls } from "./listen.js";
 import { Maintenance } from "./maintenance.js";
 import { MatrixWorker } from "./matrix-worker.js";
 import { addGauges, createMetrics } from "./metrics.js";
@@ -20,7 +21,6 @@ import { probeRoutes } from "./routes-probes.js";
 import { Sensors } from "./sensors.js";
 import { statusOf } from "./status.js";
 import { Store } from "./store.js";
-import { Tokens } from "./tokens.js";
 import { Uploads } from "./upload.js";
 
 export interface Aggregator {

@@ -1,6 +1,6 @@
 /** The transport that a configuration asks for. Other kinds of targets are chosen here. */
 import { readFileSync } from "node:fs";
-import { readToken } from "../aggregator/tokens.js";
+import { readToken } from "../http/tokens.js";
 import type { SensorConfig } from "./config.js";
 import { HttpTransport } from "./http-transport.js";
 import type { Transport } from "./transport.js";

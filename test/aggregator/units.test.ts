@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { aggregatorConfigSchema } from "../../daemon/aggregator/config.js";
-import { isLoopback } from "../../daemon/aggregator/listen.js";
 import { levelFolder, periodOf, periodStart, timeText } from "../../daemon/aggregator/periods.js";
 import { RangeSet } from "../../daemon/aggregator/ranges.js";
 import { Refusal } from "../../daemon/aggregator/refusal.js";
 import { Shelf } from "../../daemon/aggregator/shelf.js";
 import { parseRange, parseTime } from "../../daemon/aggregator/times.js";
+import { isLoopback } from "../../daemon/http/listen.js";
 import { NOON } from "./client.js";
 
 const seed = Number(process.env.SPARSEWIRE_FUZZ_SEED ?? Date.now() % 1e9);

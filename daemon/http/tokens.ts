@@ -2,7 +2,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
-import type { AggregatorConfig } from "./config.js";
 
 export type Right = "read" | "write";
 
@@ -12,7 +11,7 @@ export class Tokens {
   readonly #read: Buffer | undefined;
 
   /** Reads the files that are configured; throws TOKEN_FILE when one cannot be trusted. */
-  constructor(config: Pick<AggregatorConfig, "token_file" | "read_token_file">) {
+  constructor(config: { token_file?: string | undefined; read_token_file?: string | undefined }) {
     this.#write = config.token_file === undefined ? undefined : digest(readToken(config.token_file));
     this.#read = config.read_token_file === undefined ? undefined : digest(readToken(config.read_token_file));
   }

@@ -1,9 +1,16 @@
-/** Where the API may listen: on loopback as it likes, beyond it only with TLS and a token. */
+/** Where a server may listen: on loopback as it likes, beyond it only with TLS and a token. */
 import { readFileSync } from "node:fs";
 import { BlockList, isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
-import type { AggregatorConfig } from "./config.js";
+
+/** An address with its TLS files, as configurations have it. */
+export interface Listen {
+  address: string;
+  port: number;
+  tls_cert?: string | undefined;
+  tls_key?: string | undefined;
+}
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -17,7 +24,13 @@ export function isLoopback(address: string): boolean {
 }
 
 /** Throws INSECURE_LISTEN (exit: usage) for an address beyond loopback without TLS and token. */
-export function checkListen({ listen, token_file }: Pick<AggregatorConfig, "listen" | "token_file">): void {
+export function checkListen({
+  listen,
+  token_file,
+}: {
+  listen: Listen;
+  token_file?: string | undefined;
+}): void {
   const hasTls = listen.tls_cert !== undefined && listen.tls_key !== undefined;
   if ((listen.tls_cert === undefined) !== (listen.tls_key === undefined)) {
     throw new SparsewireError("TLS_FILES", "listen.tls_cert and listen.tls_key go together, one is missing", {
@@ -43,7 +56,7 @@ export interface TlsFiles {
 }
 
 /** Certificate and key, read and found to fit each other; undefined without TLS. */
-export function readTls({ listen }: Pick<AggregatorConfig, "listen">): TlsFiles | undefined {
+export function readTls({ listen }: { listen: Listen }): TlsFiles | undefined {
   if (listen.tls_cert === undefined || listen.tls_key === undefined) return undefined;
   try {
     const files = { cert: readFileSync(listen.tls_cert), key: readFileSync(listen.tls_key) };
