@@ -49,6 +49,7 @@ export function statusText(status: SensorStatus): string {
     ["sensor", `${status.sensor} (run ${status.run}, pid ${status.pid}, ${status.software})`],
     ["state", `${status.ready ? "ready" : "starting"}, up ${ago(status.uptime_s)}`],
     ["capture", `${status.mode} on ${status.interface}${effectiveText(status)}`],
+    ["addresses", addressesText(status.anonymization)],
     ["frames", `${grouped(frames)} = ${nonZero(reasons)}`],
     ["packets", `${grouped(counters.packets)} counted, ${formatSize(counters.packet_bytes)}`],
     ["drops", lost === 0 ? "0" : `${grouped(lost)} of ${grouped(frames + lost)} offered: ${nonZero(drops)}`],
@@ -71,6 +72,11 @@ export function effectiveText({ effective }: Pick<SensorStatus, "effective">): s
   if (effective === null) return "";
   const { attach, bind, queues } = effective;
   return `, ${attach} XDP, ${bind === "zerocopy" ? "zero-copy" : "copy"}, ${queues} queue${queues === 1 ? "" : "s"}`;
+}
+
+function addressesText({ scheme, key_id }: SensorStatus["anonymization"]): string {
+  if (scheme === "none") return "clear";
+  return `anonymised, ${scheme}${key_id === null ? "" : `, key ${key_id}`}`;
 }
 
 function intervalText(interval: IntervalStatus): string {

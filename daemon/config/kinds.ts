@@ -28,6 +28,8 @@ export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
         queues: "[0, 1]",
         workers: "2",
         "ipv6.hash_key_file": '"/etc/sparsewire/ipv6.key"',
+        "anonymize.key_file": '"/etc/sparsewire/anonymize.key"',
+        "anonymize.credential": '"anonymize-key"',
         "aggregator.token_file": '"/etc/sparsewire/token"',
         "aggregator.ca_file": '"/etc/sparsewire/ca.pem"',
         "metrics.tls_cert": '"/etc/sparsewire/sensor.pem"',

@@ -79,6 +79,36 @@ const wake = z
   .prefault({})
   .describe("how a capture worker waits for frames");
 
+const anonymize = z
+  .strictObject({
+    key_file: filePath
+      .optional()
+      .describe("file of 64 hexadecimal digits, mode 0600: key of CryptoPAN, which preserves prefixes"),
+    credential: z
+      .string()
+      .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/, "1 to 128 of A-Z a-z 0-9 . _ -")
+      .optional()
+      .describe("systemd credential (LoadCredential=) with that key; key_file is not read then"),
+    truncate4: z
+      .number()
+      .int()
+      .min(0)
+      .max(32)
+      .default(32)
+      .describe("leading bits that stay of an IPv4 address: 24 leaves its /24"),
+    truncate6: z
+      .number()
+      .int()
+      .min(0)
+      .max(128)
+      .default(128)
+      .describe("leading bits that stay of an IPv6 address"),
+  })
+  .prefault({})
+  .describe(
+    "anonymised addresses, before anything is written, shown or shipped; off without a key and truncation",
+  );
+
 const aggregator = z
   .strictObject({
     url: reloadable(z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" }))
@@ -152,6 +182,7 @@ export const sensorConfigSchema = z
       })
       .prefault({})
       .describe("how IPv6 addresses become matrix indices"),
+    anonymize,
     spool: z
       .strictObject({
         path: filePath

@@ -68,6 +68,9 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
       ],
     ],
   );
+  gauge("anonymization_info", "How addresses are anonymised", ["scheme"], () => [
+    [{ scheme: sensor.anonymization.scheme }, 1],
+  ]);
   counter("frames_total", "Frames offered to the sandbox", [], () => single(report.counters().frames));
   counter("frame_bytes_total", "Wire bytes of those frames", [], () => single(report.counters().frame_bytes));
   counter("packets_total", "Packets counted into a matrix", [], () => single(report.counters().packets));

@@ -80,6 +80,7 @@ export class SensorReport {
       interface: source.name,
       mode: sensor.config.mode,
       effective: source.effective,
+      anonymization: sensor.anonymization,
       pid: process.pid,
       uptime_s: (Date.now() - sensor.startedAt) / 1000,
       ready: sensor.isReady,

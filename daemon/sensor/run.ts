@@ -47,7 +47,13 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     logger.debug({ left }, "gave up every capability: sockets are bound, the program is attached");
   }
   logger.info(
-    { interface: source.name, effective: source.effective, run: sensor.run, metrics: servers.metricsUrl },
+    {
+      interface: source.name,
+      effective: source.effective,
+      anonymization: sensor.anonymization,
+      run: sensor.run,
+      metrics: servers.metricsUrl,
+    },
     `capturing ${source.name}`,
   );
   const signals = watchSignals(sensor, options);

@@ -4,9 +4,11 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
+import { type Anonymization, anonymizationOf } from "../../lib/anonymize.js";
 import { archiveName } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
+import { loadAnonymization, workerAnonymization } from "../capture/anonymizer-key.js";
 import { loadHashKey } from "../capture/hash-key.js";
 import { type JobOutcome, MatrixPool } from "../capture/matrix-pool.js";
 import { SOFTWARE } from "../software.js";
@@ -18,6 +20,7 @@ import { RunState } from "./run-state.js";
 import { Shipper } from "./shipper.js";
 import type { FrameSource, SealedInterval } from "./source.js";
 import { Spool } from "./spool.js";
+import { requireAnonymizedSpool } from "./spool-check.js";
 import type { IntervalStatus } from "./status.js";
 import { openTransport } from "./targets.js";
 
@@ -51,6 +54,8 @@ export class Sensor {
   shipper: Shipper | undefined;
   outbox: Outbox | undefined;
   pool: MatrixPool | undefined;
+  /** What the manifests say of it. */
+  anonymization: Anonymization = { scheme: "none", key_id: null };
   /** Resolves when the source has ended and everything is delivered or spooled; the damage of a file, if any. */
   readonly finished: Promise<string | undefined>;
   readonly #logger: Logger;
@@ -81,6 +86,9 @@ export class Sensor {
   }
 
   async start(): Promise<void> {
+    const hashKey = loadHashKey(this.config.ipv6.hash_key_file);
+    const options = loadAnonymization(this.config.anonymize);
+    this.anonymization = anonymizationOf(options);
     this.#openDelivery();
     try {
       let ended: { damage?: string } | undefined;
@@ -99,7 +107,8 @@ export class Sensor {
         {
           memories: [...this.source.memories],
           memoryBytesMax: this.config.memory.matrix_bytes,
-          hashKeyId: loadHashKey(this.config.ipv6.hash_key_file).id,
+          hashKeyId: hashKey.id,
+          ...workerAnonymization(options, hashKey.words),
         },
         1,
         (outcome) => this.#encoded(outcome),
@@ -142,6 +151,7 @@ export class Sensor {
     const transport = openTransport(this.config.aggregator);
     if (transport === undefined) return;
     this.spool = new Spool(this.config.spool.path, this.config.spool.max_bytes);
+    if (this.anonymization.scheme !== "none") requireAnonymizedSpool(this.spool);
     this.shipper = new Shipper(this.spool, transport, {
       lost: this.lost,
       logger: this.#logger,

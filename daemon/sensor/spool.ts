@@ -58,6 +58,11 @@ export class Spool {
     return this.#entries[0]?.name;
   }
 
+  /** All entries, oldest first. */
+  names(): string[] {
+    return this.#entries.map(({ name }) => name);
+  }
+
   /**
    * Stores one archive. Returns the names of older ones that were dropped to make room. Rejects with the errno of the
    * disk (ENOSPC ...); nothing half-written stays.

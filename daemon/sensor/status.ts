@@ -40,6 +40,8 @@ export interface SensorStatus {
   interface: string;
   mode: string;
   effective: Manifest["effective"];
+  /** Scheme and key id; "none" where addresses are clear. */
+  anonymization: Manifest["anonymization"];
   pid: number;
   uptime_s: number;
   ready: boolean;

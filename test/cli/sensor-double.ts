@@ -18,6 +18,7 @@ export function exampleStatus(changes: Partial<SensorStatus> = {}): SensorStatus
     interface: "eth1",
     mode: "mirror",
     effective: { attach: "native", bind: "zerocopy", queues: 4 },
+    anonymization: { scheme: "none", key_id: null },
     pid: 4711,
     uptime_s: 93_784,
     ready: true,
