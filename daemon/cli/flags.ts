@@ -15,7 +15,7 @@ export function overridesOf(flags: [flag: string, key: string, value: unknown][]
 export function settings(given: string[] = []): Override[] {
   return given.map((text) => {
     const at = text.indexOf("=");
-    const key = text.slice(0, at).trim();
+    const key = text.slice(0, at).trim().replaceAll("-", "_");
     if (at < 1 || !/^[\w-]+(\.[\w-]+)*$/.test(key)) {
       throw usage(`--set ${JSON.stringify(text)} is not key=value`, "write it as --set spool.max_bytes=1GiB");
     }

@@ -113,9 +113,10 @@ class Builder {
         this.#keyValue(item, this.root, []);
         continue;
       }
-      const target = this.#descend(this.root, [], item.resolvedKey, item);
+      const path = item.resolvedKey.map(unhyphened);
+      const target = this.#descend(this.root, [], path, item);
       if (target === undefined) continue;
-      for (const keyValue of item.body) this.#keyValue(keyValue, target, item.resolvedKey);
+      for (const keyValue of item.body) this.#keyValue(keyValue, target, path);
     }
   }
 
@@ -139,11 +140,13 @@ class Builder {
   }
 
   #keyValue(node: AST.TOMLKeyValue, table: Record<string, unknown>, base: Path): void {
-    const names = node.key.keys.map((key) => (key.type === "TOMLBare" ? key.name : key.value));
+    const names = node.key.keys.map((key) => unhyphened(key.type === "TOMLBare" ? key.name : key.value));
     const target = this.#descend(table, base, names.slice(0, -1), node);
     const name = names.at(-1);
     if (target === undefined || name === undefined) return;
     const path = [...base, ...names];
+    if (Object.hasOwn(target, name))
+      this.#faults.push({ ...start(node.key), what: "this key is defined twice" });
     this.#positions.set(pathKey(path), start(node.key));
     target[name] = this.#content(node.value, path);
   }
@@ -173,6 +176,11 @@ class Builder {
     }
     return true;
   }
+}
+
+/** Keys may be written with hyphens, as flags are: window-packets is window_packets. */
+function unhyphened<T extends string | number>(key: T): T | string {
+  return typeof key === "string" ? key.replaceAll("-", "_") : key;
 }
 
 function start(node: AST.TOMLNode): Position {

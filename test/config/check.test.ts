@@ -37,6 +37,16 @@ test("a sound configuration is parsed, with its defaults", () => {
   assert.equal(checked.value.metrics.port, 9470);
 });
 
+test("keys may be written with hyphens, but not twice", () => {
+  const checked = checkConfig('[spool]\nmax-bytes = "1MiB"\n', schema);
+  assert.ok(checked.ok);
+  assert.equal(checked.value.spool.max_bytes, 2 ** 20);
+  assert.match(
+    faults('[spool]\nmax-bytes = "1MiB"\nmax_bytes = "1MiB"\n').join(),
+    /:3:1: this key is defined twice/,
+  );
+});
+
 test("every fault is named at once, at its line, with its mend", () => {
   const text = [
     'sensor = "A B"',
