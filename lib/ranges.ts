@@ -1,145 +1,136 @@
-/** Network quantities between address ranges: every source range x destination range of a list of CIDR blocks. */
-import type { GraphBLAS, Matrix } from "graphblas-wasm";
-import {
-  type Block,
-  type ByteOrder,
-  cidrText,
-  type Family,
-  indexToAddress4,
-  ipv6Value,
-  parseCidr,
-} from "./address.js";
+/** Lists of address ranges, and which range an address belongs to. */
+import { type Block, cidrText, type Family, parseCidr } from "./address.js";
 import { EXIT, SparsewireError } from "./errors.js";
-import { addressBook } from "./links.js";
-import { type Quantities, quantitiesOfMatrix, type Traffic } from "./traffic.js";
 
-/** Ranges in one list; the answer has the square of it in rows. */
-export const RANGES_MAX = 1024;
-
-export interface RangeQuantities {
-  src_range: string;
-  dst_range: string;
-  /** Of the packets. */
-  packets: Quantities;
-  n_bytes: number;
+/** A named set of CIDR blocks, of either family. */
+export interface AddressRange {
+  name: string;
+  blocks: Block[];
 }
 
+/** Ranges in one list; tables of pairs have the square of it in rows. */
+export const RANGES_MAX = 1024;
+
+/** The name of the range of all addresses that no range of the list has. */
+export const EVERYTHING_ELSE = "everything else";
+
+const NAME_CHARACTERS_MAX = 63;
+
 /**
- * A list of CIDR blocks, one a line; blank lines and what follows `#` do not count. Blocks may overlap.
+ * A list of CIDR blocks, one a line, with a name behind it if it is to have one: blocks of one name are one range, a block
+ * without a name is a range of its own. Blank lines and what follows `#` do not count.
  *
  * @throws SparsewireError BAD_RANGES (exit: badInput) naming the line
  */
-export function parseRanges(text: string): Block[] {
-  const blocks: Block[] = [];
+export function parseRanges(text: string): AddressRange[] {
+  const ranges = new Map<string, AddressRange>();
+  const lines = new Map<string, number>();
   text.split(/\r?\n/).forEach((line, at) => {
-    const content = line.replace(/#.*/, "").trim();
+    const [, content = "", name = ""] = /^\s*(\S*)\s*(.*?)\s*$/.exec(line.replace(/#.*/, ""))!;
     if (content === "") return;
-    try {
-      blocks.push(parseCidr(content));
-    } catch (error) {
-      const mend =
-        error instanceof SparsewireError && error.mend !== "" ? error.mend : "write it as 10.0.0.0/8";
-      throw badRanges(`line ${at + 1}: ${(error as Error).message}`, mend);
+    const where = `line ${at + 1}`;
+    const block = parseBlock(content, where);
+    const cidr = cidrText(block);
+    const before = lines.get(cidr);
+    if (before !== undefined) {
+      throw badRanges(`${where}: ${cidr} is on line ${before} too`, "remove one of them");
     }
-    if (blocks.length > RANGES_MAX)
-      throw badRanges(`line ${at + 1}: more than ${RANGES_MAX} ranges`, "split the list");
+    lines.set(cidr, at + 1);
+    const range = ranges.get(checkedName(name, where) || cidr);
+    if (range === undefined) ranges.set(name || cidr, { name: name || cidr, blocks: [block] });
+    else range.blocks.push(block);
+    if (ranges.size > RANGES_MAX)
+      throw badRanges(`${where}: more than ${RANGES_MAX} ranges`, "split the list");
   });
-  if (blocks.length === 0) throw badRanges("it has no range", "write one CIDR block a line");
-  return blocks;
+  if (ranges.size === 0) throw badRanges("it has no range", "write one CIDR block a line");
+  return [...ranges.values()];
 }
 
-/** The quantities of every pair of ranges of one family, sources in the list's order, then destinations. */
-export function* rangeQuantities(
-  grb: GraphBLAS,
-  traffic: Traffic,
-  blocks: readonly Block[],
-  options: { family: Family; byteOrder?: ByteOrder },
-): Generator<RangeQuantities> {
-  const own = blocks.filter((block) => block.family === options.family);
-  const ordered = inAddressOrder(grb, traffic, options.family, options.byteOrder ?? "big");
+function parseBlock(text: string, where: string): Block {
   try {
-    for (const source of own) {
-      const [low, high] = ordered?.span(source) ?? [0n, 0n];
-      using packets = ordered?.packets.extractRange(low, high, 0n, ordered.packets.ncols);
-      using bytes = ordered?.bytes.extractRange(low, high, 0n, ordered.bytes.ncols);
-      for (const target of own) {
-        const [left, right] = ordered?.span(target) ?? [0n, 0n];
-        using packetsHere = packets?.extractRange(low, high, left, right);
-        using bytesHere = bytes?.extractRange(low, high, left, right);
-        yield {
-          src_range: cidrText(source),
-          dst_range: cidrText(target),
-          packets: packetsHere === undefined ? NOTHING : quantitiesOfMatrix(packetsHere),
-          n_bytes: bytesHere === undefined ? 0 : Number(bytesHere.reduce("plus")),
-        };
-      }
-    }
-  } finally {
-    ordered?.dispose();
+    return parseCidr(text);
+  } catch (error) {
+    const mend =
+      error instanceof SparsewireError && error.mend !== "" ? error.mend : "write it as 10.0.0.0/8";
+    throw badRanges(`${where}: ${(error as Error).message}`, mend);
   }
 }
 
-const NOTHING: Quantities = {
-  n_packets: 0,
-  n_links: 0,
-  n_sources: 0,
-  n_destinations: 0,
-  max_packets: 0,
-  max_source_packets: 0,
-  max_fan_out: 0,
-  max_destination_packets: 0,
-  max_fan_in: 0,
-};
-
-interface Ordered {
-  packets: Matrix;
-  bytes: Matrix;
-  /** Half-open range of indices that a block covers. */
-  span(block: Block): [bigint, bigint];
-  dispose(): void;
+function checkedName(name: string, where: string): string {
+  if (name.length > NAME_CHARACTERS_MAX) {
+    throw badRanges(`${where}: a name of ${name.length} characters`, `use at most ${NAME_CHARACTERS_MAX}`);
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they would break the tables that show the name
+  if (/[\x00-\x1f\x7f]/.test(name))
+    throw badRanges(`${where}: a control character in a name`, "use plain text");
+  if (name === EVERYTHING_ELSE) throw badRanges(`${where}: that name is taken`, "choose another");
+  return name;
 }
 
 /**
- * The planes with indices in address order, so that a block is a contiguous range: as they are for big-endian IPv4,
- * rebuilt otherwise (IPv6 indices become ranks in the sorted dictionary).
+ * Pairs of blocks of different ranges of which the second lies within the first: its addresses belong to the second one's
+ * range only.
  */
-function inAddressOrder(
-  grb: GraphBLAS,
-  traffic: Traffic,
-  family: Family,
-  byteOrder: ByteOrder,
-): Ordered | undefined {
-  const planes = family === 4 ? traffic.v4 : traffic.v6;
-  if (planes === undefined) return undefined;
-  const span4 = (block: Block): [bigint, bigint] => [block.lo, block.hi];
-  if (family === 4 && byteOrder === "big") return { ...planes, span: span4, dispose() {} };
-  const book = family === 6 ? addressBook(traffic.v6!.dict) : undefined;
-  const map = (index: bigint): bigint => BigInt(book?.ordinal(index) ?? indexToAddress4(index, byteOrder));
-  const size = book === undefined ? planes.packets.nrows : BigInt(Math.max(1, book.count));
-  const rebuild = (matrix: Matrix): Matrix => {
-    const { I, J, X } = matrix.extractTuples();
-    return grb.build(matrix.type, size, size, I.map(map), J.map(map), X, "plus");
-  };
-  const packets = rebuild(planes.packets);
-  const bytes = rebuild(planes.bytes);
-  const rank = (address: bigint): bigint => {
-    let [low, high] = [0, book!.count];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (ipv6Value(book!.bytes(middle)) < address) low = middle + 1;
-      else high = middle;
+export function nestedBlocks(ranges: readonly AddressRange[]): [outer: Block, inner: Block][] {
+  const nested: [Block, Block][] = [];
+  for (const family of [4, 6] as const) {
+    const open: { block: Block; range: number }[] = [];
+    for (const entry of sortedBlocks(ranges, family)) {
+      while (open.length > 0 && open.at(-1)!.block.hi <= entry.block.lo) open.pop();
+      const outer = open.at(-1);
+      if (outer !== undefined && outer.range !== entry.range) nested.push([outer.block, entry.block]);
+      open.push(entry);
     }
-    return BigInt(low);
+  }
+  return nested;
+}
+
+/** All addresses of a family cut into segments, each of which belongs to one range. */
+export interface Segments {
+  /** First address of each segment, ascending, the first of them 0. */
+  starts: bigint[];
+  /** Position in the list of the range a segment belongs to; the list's length: everything else. */
+  ranges: Uint16Array;
+}
+
+/** Where blocks lie within one another, the longest prefix has the address. */
+export function segmentsOf(ranges: readonly AddressRange[], family: Family): Segments {
+  const starts: bigint[] = [];
+  const owners: number[] = [];
+  const begin = (start: bigint, owner: number): void => {
+    if (starts.at(-1) === start) {
+      starts.pop();
+      owners.pop();
+    }
+    if (owners.at(-1) === owner) return;
+    starts.push(start);
+    owners.push(owner);
   };
-  return {
-    packets,
-    bytes,
-    span: book === undefined ? span4 : (block) => [rank(block.lo), rank(block.hi)],
-    dispose() {
-      packets.dispose();
-      bytes.dispose();
-    },
+  const open: { hi: bigint; range: number }[] = [];
+  const close = (until: bigint): void => {
+    while (open.length > 0 && open.at(-1)!.hi <= until) {
+      const { hi } = open.pop()!;
+      begin(hi, open.at(-1)?.range ?? ranges.length);
+    }
   };
+  begin(0n, ranges.length);
+  for (const { block, range } of sortedBlocks(ranges, family)) {
+    close(block.lo);
+    begin(block.lo, range);
+    open.push({ hi: block.hi, range });
+  }
+  close(1n << 128n);
+  return { starts, ranges: Uint16Array.from(owners) };
+}
+
+/** By first address, of equal ones the larger block first: what lies within a block follows it. */
+function sortedBlocks(ranges: readonly AddressRange[], family: Family): { block: Block; range: number }[] {
+  return ranges
+    .flatMap(({ blocks }, range) => blocks.map((block) => ({ block, range })))
+    .filter(({ block }) => block.family === family)
+    .sort((a, b) =>
+      a.block.lo === b.block.lo ? a.block.prefix - b.block.prefix : a.block.lo < b.block.lo ? -1 : 1,
+    );
 }
 
 function badRanges(what: string, mend: string): SparsewireError {

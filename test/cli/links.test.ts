@@ -4,7 +4,8 @@ import { load } from "graphblas-wasm";
 import { parseIpv4, parseIpv6 } from "../../lib/address.js";
 import { exportLinks } from "../../lib/export.js";
 import { linksOf } from "../../lib/links.js";
-import { parseRanges, rangeQuantities } from "../../lib/ranges.js";
+import { rangeQuantities } from "../../lib/range-pairs.js";
+import { EVERYTHING_ELSE, parseRanges } from "../../lib/ranges.js";
 import { topOf } from "../../lib/top.js";
 import { makeTraffic } from "../../lib/traffic.js";
 import { Random } from "../pcap/fuzz.js";
@@ -225,28 +226,40 @@ test("top: what a sort of everything says", async () => {
 test("quantities between ranges: what a filter of everything says", async () => {
   const grb = await load();
   const random = new Random(6);
-  const blocks = parseRanges(
-    "0.0.0.0/0\n0.0.0.0/1 # half\n10.0.0.0/8\n77.0.1.0/24\n255.255.255.255/32\n\n::/0\n2001:db8::/33\n2001:db8:8000::/33",
+  const ranges = parseRanges(
+    "0.0.0.0/1 half\n10.0.0.0/8\n77.0.1.0/24 two\n255.255.255.255/32 two\n\n::/3\n2001:db8::/33 half\n2001:db8:8000::/33",
   );
+  /** The longest prefix has the address. */
+  const nameOf = (family: 4 | 6, address: bigint): string => {
+    const own = ranges.flatMap(({ name, blocks }) => blocks.map((block) => ({ name, block })));
+    return own
+      .filter(({ block: { lo, hi, family: its } }) => its === family && address >= lo && address < hi)
+      .reduce((best, one) => (one.block.prefix > best.prefix ? { ...one.block, name: one.name } : best), {
+        prefix: -1,
+        name: EVERYTHING_ELSE,
+      }).name;
+  };
   for (const family of [4, 6] as const) {
+    const names = ranges
+      .filter(({ blocks }) => blocks.some((block) => block.family === family))
+      .map(({ name }) => name);
+    names.push(EVERYTHING_ELSE);
     for (const byteOrder of ["big", "little"] as const) {
       const rows = randomRows(random, family, 2000);
       using traffic = disposable(trafficFrom(grb, rows, byteOrder));
-      const own = blocks.filter((block) => block.family === family);
-      const answers = [...rangeQuantities(grb, traffic, blocks, { family, byteOrder })];
-      assert.equal(answers.length, own.length ** 2);
-      answers.forEach(({ packets, n_bytes }, at) => {
-        const [source, target] = [own[Math.floor(at / own.length)]!, own[at % own.length]!];
+      const answers = [...rangeQuantities(grb, traffic, ranges, { family, byteOrder })];
+      assert.deepEqual(
+        answers.map(({ src_range, dst_range }) => [src_range, dst_range]),
+        names.flatMap((source) => names.map((target) => [source, target])),
+      );
+      for (const { src_range, dst_range, packets, n_bytes } of answers) {
         const inside = rows.filter(
           ([src, dst]) =>
-            number(src) >= source.lo &&
-            number(src) < source.hi &&
-            number(dst) >= target.lo &&
-            number(dst) < target.hi,
+            nameOf(family, number(src)) === src_range && nameOf(family, number(dst)) === dst_range,
         );
         const sum = (column: 2 | 3) => inside.reduce((total, row) => total + row[column], 0);
         assert.deepEqual([packets.n_links, packets.n_packets, n_bytes], [inside.length, sum(2), sum(3)]);
-      });
+      }
     }
   }
   assert.equal(grb.liveObjects(), 0);
@@ -256,4 +269,6 @@ test("a bad list of ranges names its line", () => {
   assert.throws(() => parseRanges("10.0.0.0/8\n10.0.0.1/8"), /line 2: .*beyond its prefix/);
   assert.throws(() => parseRanges("# nothing"), { code: "BAD_RANGES", exit: 3 });
   assert.throws(() => parseRanges("banana"), /line 1/);
+  assert.throws(() => parseRanges("10.0.0.0/8 a\n10.0.0.0/8 b"), /line 2: 10.0.0.0\/8 is on line 1 too/);
+  assert.throws(() => parseRanges(`1.1.1.1 ${EVERYTHING_ELSE}`), /line 1: that name is taken/);
 });

@@ -240,19 +240,22 @@ test("quantities, whole and between ranges; top in words", (t) => {
   assert.equal(quantities["links6.packets"]!.n_links, 1);
   const ranges = join(folder, "sites.txt");
   writeFileSync(ranges, "10.0.0.0/8 # ours\n192.0.2.0/24\n2001:db8::/32\n");
-  const pairs = JSON.parse(ok(["matrix", "quantities", capture, "--ranges", ranges, "--json"])) as {
-    src_range: string;
-    dst_range: string;
-    packets: { n_packets: number };
-  }[];
+  const { whole, pairs } = JSON.parse(
+    ok(["matrix", "quantities", capture, "--ranges", ranges, "--json"]),
+  ) as {
+    whole: Record<string, { n_packets: number }>;
+    pairs: { family: number; src_range: string; dst_range: string; packets: { n_packets: number } }[];
+  };
+  assert.equal(whole["links4.packets"]!.n_packets, 5);
+  assert.equal(pairs.length, 9 + 4);
   assert.deepEqual(
-    pairs.map((pair) => [pair.src_range, pair.dst_range, pair.packets.n_packets]),
+    pairs
+      .filter(({ packets }) => packets.n_packets > 0)
+      .map((pair) => [pair.family, pair.src_range, pair.dst_range, pair.packets.n_packets]),
     [
-      ["10.0.0.0/8", "10.0.0.0/8", 2],
-      ["10.0.0.0/8", "192.0.2.0/24", 3],
-      ["192.0.2.0/24", "10.0.0.0/8", 0],
-      ["192.0.2.0/24", "192.0.2.0/24", 0],
-      ["2001:db8::/32", "2001:db8::/32", 0],
+      [4, "10.0.0.0/8", "10.0.0.0/8", 2],
+      [4, "10.0.0.0/8", "192.0.2.0/24", 3],
+      [6, "2001:db8::/32", "everything else", 1],
     ],
   );
   assert.match(ok(["matrix", "quantities", capture, "--ranges", ranges]), /^src_range +dst_range +n_packets/);
