@@ -38,7 +38,7 @@ test("a sound configuration is parsed, with its defaults", () => {
 });
 
 test("keys may be written with hyphens, but not twice", () => {
-  const checked = checkConfig('[spool]\nmax-bytes = "1MiB"\n', schema);
+  const checked = checkConfig('sensor = "a"\n[spool]\npath = "/x"\nmax-bytes = "1MiB"\n', schema);
   assert.ok(checked.ok);
   assert.equal(checked.value.spool.max_bytes, 2 ** 20);
   assert.match(
