@@ -1,14 +1,17 @@
 /** `sparsewire matrix export`: every link of a sum. */
 import { type Command, Option } from "commander";
 import { EXPORT_FORMATS, type ExportFormat, exportLinks } from "../../lib/export.js";
-import { examples, familyOption, type Result, withOutput } from "./command.js";
+import { examples, familyOption, type Result, usage, withOutput } from "./command.js";
+import { exportRanges } from "./export-ranges.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
 import { emit } from "./output.js";
+import { readRanges } from "./ranges-file.js";
 
 interface Options extends SourceOptions {
   format: ExportFormat;
   family: "4" | "6";
   plane: "packets" | "bytes";
+  ranges?: string;
   output?: string;
   json?: boolean;
 }
@@ -28,13 +31,22 @@ export function registerExport(parent: Command, result: Result): void {
         .choices(["packets", "bytes"])
         .default("packets"),
     )
+    .option(
+      "--ranges <file>",
+      "a file for every source range x destination range with links, S_D.FORMAT, into the folder -o",
+    )
     .action(async (paths: string[], options: Options) => {
       const family = options.family === "4" ? 4 : 6;
       const format = options.json ? "json" : options.format;
-      const { plane } = options;
-      await withSum(paths, options, result, async ({ traffic, byteOrder, manifest }) => {
-        const pieces = exportLinks(traffic, { format, family, byteOrder, plane, interval: manifest });
-        await emit(options.output, pieces);
+      const { plane, output } = options;
+      const ranges = options.ranges === undefined ? undefined : readRanges(options.ranges);
+      if (ranges !== undefined && output === undefined)
+        throw usage("--ranges writes files", "give -o a folder");
+      await withSum(paths, options, result, async (summed) => {
+        const { traffic, byteOrder, manifest: interval } = summed;
+        const how = { format, family, byteOrder, plane, interval } as const;
+        if (ranges === undefined) await emit(output, exportLinks(traffic, how));
+        else process.stdout.write(await exportRanges(summed, ranges, output!, how));
       });
     });
   withOutput(withSources(command));
@@ -43,6 +55,7 @@ export function registerExport(parent: Command, result: Result): void {
     ["sparsewire matrix export store/raw/2026/01/31 -o day.csv", "a day of an aggregator's store"],
     ["sparsewire matrix export --live --format json", "the last second, as JSON"],
     ["sparsewire matrix export a.tar --format grb -o a.grb", "for python-graphblas"],
+    ["sparsewire matrix export a.tar --ranges sites.txt -o parts", "its sub-matrices between ranges"],
     ["sparsewire matrix export day --format parquet -o day.parquet", "for DuckDB, pandas, Spark"],
     ["sparsewire matrix export a.tar --format npz -o a.npz", "for NumPy: Binsparse, DCSR"],
   ]);

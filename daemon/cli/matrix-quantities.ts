@@ -1,19 +1,18 @@
 /** `sparsewire matrix quantities`: the network quantities of a sum, whole, between address ranges, or over time. */
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { cidrText, type Family } from "../../lib/address.js";
 import { WINDOW_PACKETS } from "../../lib/challenge.js";
 import { challengeTable } from "../../lib/challenge-table.js";
-import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { EXIT } from "../../lib/errors.js";
 import { NOTHING, type RangeQuantities, rangeQuantities } from "../../lib/range-pairs.js";
-import { type AddressRange, nestedBlocks, parseRanges } from "../../lib/ranges.js";
+import type { AddressRange } from "../../lib/ranges.js";
 import { type Quantities, quantitiesOf } from "../../lib/traffic.js";
 import type { TemporalRow } from "../challenge/temporal.js";
-import { examples, type Result, usage, warn, withOutput } from "./command.js";
+import { examples, type Result, usage, withOutput } from "./command.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
 import { emit } from "./output.js";
-import { attempt } from "./sources.js";
+import { readRanges } from "./ranges-file.js";
 import type { Summed } from "./sum.js";
 import { table } from "./table.js";
 
@@ -26,8 +25,6 @@ interface Options extends SourceOptions {
   output?: string;
   json?: boolean;
 }
-
-const RANGES_FILE_BYTES_MAX = 1 << 20;
 
 export function registerQuantities(parent: Command, result: Result): void {
   const command = parent
@@ -104,25 +101,6 @@ function temporalText(found: TemporalRow[], { json, tsv }: Options): string {
   const lines = rows.map((row) => names.map((name) => (name === "partial" ? Number(row[name]) : row[name])));
   if (tsv) return [names, ...lines].map((line) => `${line.join("\t")}\n`).join("");
   return lines.length === 0 ? "no packets\n" : table([...names], lines);
-}
-
-/** The ranges of a file; blocks that lie in one of another range are warned of. */
-export function readRanges(path: string): AddressRange[] {
-  const bytes = attempt(path, () => readFileSync(path));
-  if (bytes.length <= RANGES_FILE_BYTES_MAX) {
-    const ranges = parseRanges(bytes.toString("utf8"));
-    const nested = nestedBlocks(ranges);
-    if (nested.length > 0) {
-      const [outer, inner] = nested[0]!.map(cidrText);
-      const more = nested.length > 1 ? `, and ${nested.length - 1} more like it` : "";
-      warn(`${inner} lies in ${outer}: its addresses count for its own range only${more}`);
-    }
-    return ranges;
-  }
-  throw new SparsewireError("BAD_RANGES", `${path} is larger than 1 MiB`, {
-    exit: EXIT.badInput,
-    mend: "split it",
-  });
 }
 
 /** All four matrices side by side. */
