@@ -11,6 +11,7 @@ import { captureGroup } from "./rows/capture.js";
 import { graphblasGroup } from "./rows/graphblas.js";
 import { ingestGroup } from "./rows/ingest.js";
 import { memoryGroup } from "./rows/memory.js";
+import { observeGroup } from "./rows/observe.js";
 import { sandboxGroup } from "./rows/sandbox.js";
 
 export const GROUPS: readonly RowGroup[] = [
@@ -19,6 +20,7 @@ export const GROUPS: readonly RowGroup[] = [
   ingestGroup,
   captureGroup,
   memoryGroup,
+  observeGroup,
 ];
 
 /** Load average above which others take part of what is measured. */

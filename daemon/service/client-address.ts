@@ -3,6 +3,22 @@
 /** Deepest chain of proxies that can be trusted. */
 export const DEPTH_MAX = 64;
 
+const NAME = "x-forwarded-for";
+
+/**
+ * The header in Node's raw list of names and values; repeated ones are joined, in order. The list is there for every
+ * request, whereas `headers` is made when somebody asks for it, which takes longer than all the rest.
+ */
+export function forwardedHeader(rawHeaders: readonly string[]): string | undefined {
+  let header: string | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length !== NAME.length || name.toLowerCase() !== NAME) continue;
+    header = header === undefined ? rawHeaders[i + 1]! : `${header},${rawHeaders[i + 1]!}`;
+  }
+  return header;
+}
+
 /**
  * The text of the address that `depth` trusted proxies (at least 1) vouch for: the depth-th entry from the right, or the
  * leftmost when there are fewer. Undefined without a header or entry. What is further left can be forged by anybody.

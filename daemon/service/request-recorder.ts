@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { AddressCache, type ResolvedAddress } from "./addresses.js";
-import { DEPTH_MAX, forwardedFor } from "./client-address.js";
+import { DEPTH_MAX, forwardedFor, forwardedHeader } from "./client-address.js";
 import type { TrafficMatrix } from "./traffic-matrix.js";
 
 export interface MiddlewareOptions {
@@ -23,6 +23,8 @@ export interface MiddlewareOptions {
 export interface RequestFigures {
   /** Requests that were observed. */
   requests: number;
+  /** Connections that ended with bytes beyond their last answer, each observed once. */
+  unanswered: number;
   /** Requests whose X-Forwarded-For names no address where the client is to be found: the proxy was observed instead. */
   malformedForwarded: number;
 }
@@ -34,16 +36,17 @@ interface Connection {
   bytes: number;
 }
 
+/** What node:http leaves at a socket while a response is being written; undefined between requests. */
+type Answering = { _httpMessage?: ServerResponse | null };
+
 export class RequestRecorder {
-  readonly figures: RequestFigures = { requests: 0, malformedForwarded: 0 };
+  readonly figures: RequestFigures = { requests: 0, unanswered: 0, malformedForwarded: 0 };
   readonly #matrix: TrafficMatrix;
   readonly #depth: number;
   readonly #service: ResolvedAddress | undefined;
   readonly #addresses = new AddressCache();
-  /** Property of a socket; a symbol of its own for each recorder. */
+  /** Property of a socket, a symbol of its own for each recorder: a map would have to be asked for every request. */
   readonly #connection = Symbol("sparsewire.connection");
-  /** One listener for all responses: no closure a request. */
-  readonly #onClose: (this: ServerResponse) => void;
 
   /** Throws BAD_OPTIONS. */
   constructor(matrix: TrafficMatrix, { trustedProxies = 0, serviceAddress }: MiddlewareOptions = {}) {
@@ -54,27 +57,19 @@ export class RequestRecorder {
     this.#service = serviceAddress === undefined ? undefined : this.#addresses.of(serviceAddress);
     if (serviceAddress !== undefined && this.#service === undefined)
       throw badOptions(`serviceAddress: ${JSON.stringify(serviceAddress.slice(0, 80))} is no address`);
-    const recorder = this;
-    this.#onClose = function (this: ServerResponse) {
-      recorder.#end(this.req);
-    };
   }
 
-  /** A request has arrived; it is observed when its response has ended, one way or the other. Never throws. */
-  begin(response: ServerResponse): void {
+  /** A connection begins: its addresses are known now, and no longer once it has broken off. Never throws. */
+  opened(socket: Socket): void {
     try {
-      const { socket } = response.req;
-      // Frameworks hand simulated requests to tests: no socket, nothing on the wire.
-      if (typeof socket?.bytesRead !== "number") return;
-      // Already here, because a connection that breaks off no longer knows its addresses.
       this.#connectionOf(socket);
-      response.on("close", this.#onClose);
     } catch (error) {
       this.#matrix.fault("MIDDLEWARE", error);
     }
   }
 
-  #end(request: IncomingMessage): void {
+  /** A request has been answered, or has ended without: observes what its connection carried since the last one. Never throws. */
+  ended(request: IncomingMessage): void {
     try {
       const { socket } = request;
       const connection = this.#connectionOf(socket);
@@ -83,6 +78,26 @@ export class RequestRecorder {
       connection.bytes = total;
       this.figures.requests++;
       const client = this.#depth === 0 ? connection.client : this.#client(request, connection);
+      this.#matrix.record(client, connection.service, bytes);
+    } catch (error) {
+      this.#matrix.fault("MIDDLEWARE", error);
+    }
+  }
+
+  /**
+   * A connection has ended: what it carried since the last answer (a request that broke off or was not HTTP, an upgraded
+   * connection's data) is one more observation. Never throws.
+   */
+  closed(socket: Socket): void {
+    try {
+      const connection = this.#connectionOf(socket);
+      const bytes = socket.bytesRead + socket.bytesWritten - connection.bytes;
+      if (!(bytes > 0)) return;
+      connection.bytes += bytes;
+      this.figures.unanswered++;
+      const request = (socket as Answering)._httpMessage?.req;
+      const client =
+        request === undefined || this.#depth === 0 ? connection.client : this.#client(request, connection);
       this.#matrix.record(client, connection.service, bytes);
     } catch (error) {
       this.#matrix.fault("MIDDLEWARE", error);
@@ -105,8 +120,7 @@ export class RequestRecorder {
   }
 
   #client(request: IncomingMessage, connection: Connection): ResolvedAddress | undefined {
-    // Node joins repeated headers of this name with a comma, in order.
-    const text = forwardedFor(request.headers["x-forwarded-for"] as string | undefined, this.#depth);
+    const text = forwardedFor(forwardedHeader(request.rawHeaders), this.#depth);
     if (text === undefined) return connection.client;
     const client = this.#addresses.of(text);
     if (client !== undefined) return client;

@@ -15,6 +15,7 @@ import { transportOptions } from "./delivery.js";
 import { ObservationLog } from "./observation-log.js";
 import { type Settings, settingsOf, type TrafficMatrixOptions } from "./options.js";
 import type {
+  Chunk,
   DeliveryFigures,
   DeliveryOptions,
   FromWorker,
@@ -41,6 +42,8 @@ export interface TrafficMatrixFigures {
   late: number;
   /** Intervals sealed, the observations in them, and the time that sealing the last one took in the worker, ms. */
   sealed: { intervals: number; observations: number; milliseconds: number };
+  /** The longest that handing over a chunk or an interval has held up the service's own thread, ms of wall clock. */
+  blockedMsMax: number;
   /** Accepted observations lost with a worker that failed. */
   lostObservations: number;
   /** Errors by code. */
@@ -62,6 +65,7 @@ export class TrafficMatrix implements AsyncDisposable {
   /** Observations that the present worker has and has not yet told of. */
   #outstanding = 0;
   readonly #sealed = { intervals: 0, observations: 0, milliseconds: 0 };
+  #blockedMsMax = 0;
   #lostObservations = 0;
   #delivery: DeliveryFigures | null = null;
   readonly #errors: Record<string, number> = {};
@@ -78,11 +82,7 @@ export class TrafficMatrix implements AsyncDisposable {
     this.#settings = settingsOf(options);
     loadHashKey(this.#settings.ipv6HashKeyFile);
     this.#unlock = prepareSpool(this.#settings.delivery);
-    this.#log = new ObservationLog(this.#startWorker(wallClockNs()), (chunk) => {
-      if (this.#post({ type: "chunk", chunk, atMs: Date.now() }, [chunk.buffer]))
-        this.#outstanding += chunk.count;
-      else this.#lostObservations += chunk.count;
-    });
+    this.#log = new ObservationLog(this.#startWorker(wallClockNs()), (chunk) => this.#handOver(chunk));
     const intervalNs = BigInt(this.#settings.intervalMs) * 1_000_000n;
     this.#clock = new IntervalClock(intervalNs, (boundary) => this.#seal(boundary, "clock"), { unref: true });
     this.#clock.start();
@@ -124,6 +124,7 @@ export class TrafficMatrix implements AsyncDisposable {
       shed,
       late,
       sealed: { ...this.#sealed },
+      blockedMsMax: this.#blockedMsMax,
       lostObservations: this.#lostObservations,
       errors: { ...this.#errors },
       delivery: this.#delivery,
@@ -159,7 +160,16 @@ export class TrafficMatrix implements AsyncDisposable {
     }
   }
 
+  #handOver(chunk: Chunk): void {
+    const start = performance.now();
+    const isPosted = this.#post({ type: "chunk", chunk, atMs: Date.now() }, [chunk.buffer]);
+    if (isPosted) this.#outstanding += chunk.count;
+    else this.#lostObservations += chunk.count;
+    this.#blocked(start);
+  }
+
   #seal(endNs: bigint, cause: "clock" | "stop"): void {
+    const start = performance.now();
     this.#log.flush();
     const { malformed, shed } = this.#log;
     const before = this.#reported;
@@ -172,11 +182,16 @@ export class TrafficMatrix implements AsyncDisposable {
     });
     // Without a worker, the first interval of the next one tells of them.
     if (isPosted) this.#reported = { malformed, shed };
+    this.#blocked(start);
     if (shed > before.shed)
       this.fault(
         "OBSERVATIONS_SHED",
         `${shed - before.shed} observations shed: the worker is too far behind`,
       );
+  }
+
+  #blocked(start: number): void {
+    this.#blockedMsMax = Math.max(this.#blockedMsMax, performance.now() - start);
   }
 
   #post(message: ToWorker, transfer: ArrayBuffer[] = []): boolean {
