@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { EXIT, errorLine } from "../lib/errors.js";
 import { NetworkLab } from "../test/live/tools/netns.js";
 import { type BenchOptions, describeMachine, type Row, type RowGroup, renderTable } from "./report.js";
+import { anonymizeGroup } from "./rows/anonymize.js";
 import { captureGroup } from "./rows/capture.js";
 import { graphblasGroup } from "./rows/graphblas.js";
 import { ingestGroup } from "./rows/ingest.js";
@@ -17,6 +18,7 @@ import { sandboxGroup } from "./rows/sandbox.js";
 export const GROUPS: readonly RowGroup[] = [
   sandboxGroup,
   graphblasGroup,
+  anonymizeGroup,
   ingestGroup,
   captureGroup,
   memoryGroup,
