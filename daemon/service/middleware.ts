@@ -44,6 +44,7 @@ export function nodeHttp(server: Server, matrix: TrafficMatrix, options?: Middle
     stop: () => {
       unsubscribe(FINISHED, onFinished);
       server.off(event, onConnection);
+      recorder.stop();
     },
   };
 }

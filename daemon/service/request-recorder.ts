@@ -29,11 +29,22 @@ export interface RequestFigures {
   malformedForwarded: number;
 }
 
+/**
+ * Requests of a connection that may wait for their bytes to be looked up, which takes longer than all else; and
+ * connections with such requests. Together they bound what a seal has to catch up with to a few tenths of a millisecond.
+ */
+const PENDING_MAX = 32;
+const WAITING_MAX = 1000;
+
 /** A connection: its ends, and the bytes of it that are in observations already. */
 interface Connection {
+  readonly socket: Socket;
   client: ResolvedAddress | undefined;
   service: ResolvedAddress | undefined;
   bytes: number;
+  /** Requests that have ended and are not observed yet. */
+  pending: number;
+  isWaiting: boolean;
 }
 
 /** What node:http leaves at a socket while a response is being written; undefined between requests. */
@@ -41,10 +52,14 @@ type Answering = { _httpMessage?: ServerResponse | null };
 
 export class RequestRecorder {
   readonly figures: RequestFigures = { requests: 0, unanswered: 0, malformedForwarded: 0 };
+  /** Settles what is pending, and asks no more to be told of seals. */
+  readonly stop: () => void;
   readonly #matrix: TrafficMatrix;
   readonly #depth: number;
   readonly #service: ResolvedAddress | undefined;
   readonly #addresses = new AddressCache();
+  /** Connections to settle before the interval ends. */
+  readonly #waiting: Connection[] = [];
   /** Property of a socket, a symbol of its own for each recorder: a map would have to be asked for every request. */
   readonly #connection = Symbol("sparsewire.connection");
 
@@ -57,6 +72,7 @@ export class RequestRecorder {
     this.#service = serviceAddress === undefined ? undefined : this.#addresses.of(serviceAddress);
     if (serviceAddress !== undefined && this.#service === undefined)
       throw badOptions(`serviceAddress: ${JSON.stringify(serviceAddress.slice(0, 80))} is no address`);
+    this.stop = matrix.beforeSeal(() => this.#settleAll());
   }
 
   /** A connection begins: its addresses are known now, and no longer once it has broken off. Never throws. */
@@ -71,14 +87,12 @@ export class RequestRecorder {
   /** A request has been answered, or has ended without: observes what its connection carried since the last one. Never throws. */
   ended(request: IncomingMessage): void {
     try {
-      const { socket } = request;
-      const connection = this.#connectionOf(socket);
-      const total = socket.bytesRead + socket.bytesWritten;
-      const bytes = total - connection.bytes;
-      connection.bytes = total;
+      const connection = this.#connectionOf(request.socket);
       this.figures.requests++;
-      const client = this.#depth === 0 ? connection.client : this.#client(request, connection);
-      this.#matrix.record(client, connection.service, bytes);
+      connection.pending++;
+      if (this.#depth > 0) this.#settle(connection, this.#client(request, connection));
+      else if (connection.pending >= PENDING_MAX) this.#settle(connection, connection.client);
+      else if (!connection.isWaiting) this.#wait(connection);
     } catch (error) {
       this.#matrix.fault("MIDDLEWARE", error);
     }
@@ -91,17 +105,44 @@ export class RequestRecorder {
   closed(socket: Socket): void {
     try {
       const connection = this.#connectionOf(socket);
-      const bytes = socket.bytesRead + socket.bytesWritten - connection.bytes;
-      if (!(bytes > 0)) return;
-      connection.bytes += bytes;
-      this.figures.unanswered++;
       const request = (socket as Answering)._httpMessage?.req;
-      const client =
-        request === undefined || this.#depth === 0 ? connection.client : this.#client(request, connection);
-      this.#matrix.record(client, connection.service, bytes);
+      this.#settle(connection, connection.client);
+      if (request === undefined && socket.bytesRead + socket.bytesWritten === connection.bytes) return;
+      this.figures.unanswered++;
+      connection.pending++;
+      const isForwarded = request !== undefined && this.#depth > 0;
+      this.#settle(connection, isForwarded ? this.#client(request, connection) : connection.client);
     } catch (error) {
       this.#matrix.fault("MIDDLEWARE", error);
     }
+  }
+
+  #wait(connection: Connection): void {
+    if (this.#waiting.length === WAITING_MAX) {
+      this.#settle(connection, connection.client);
+      return;
+    }
+    connection.isWaiting = true;
+    this.#waiting.push(connection);
+  }
+
+  #settleAll(): void {
+    for (const connection of this.#waiting) {
+      connection.isWaiting = false;
+      this.#settle(connection, connection.client);
+    }
+    this.#waiting.length = 0;
+  }
+
+  /** Observes the pending requests; the last of them gets all bytes since the one before: of one link, only sums count. */
+  #settle(connection: Connection, client: ResolvedAddress | undefined): void {
+    if (connection.pending === 0) return;
+    const { socket, service } = connection;
+    const total = socket.bytesRead + socket.bytesWritten;
+    const bytes = total - connection.bytes;
+    connection.bytes = total;
+    while (--connection.pending > 0) this.#matrix.record(client, service, 0);
+    this.#matrix.record(client, service, bytes);
   }
 
   #connectionOf(socket: Socket): Connection {
@@ -110,9 +151,12 @@ export class RequestRecorder {
     if (connection === undefined) {
       const { remoteAddress, localAddress } = socket;
       connection = {
+        socket,
         client: remoteAddress === undefined ? undefined : this.#addresses.of(remoteAddress),
         service: this.#service ?? (localAddress === undefined ? undefined : this.#addresses.of(localAddress)),
         bytes: 0,
+        pending: 0,
+        isWaiting: false,
       };
       carrier[this.#connection] = connection;
     }

@@ -70,6 +70,7 @@ export class TrafficMatrix implements AsyncDisposable {
   #delivery: DeliveryFigures | null = null;
   readonly #errors: Record<string, number> = {};
   readonly #reportedAt = new Map<string, number>();
+  readonly #beforeSeal = new Set<() => void>();
   #closing: Promise<void> | undefined;
   #closed: (() => void) | undefined;
 
@@ -114,6 +115,18 @@ export class TrafficMatrix implements AsyncDisposable {
     } else {
       this.#log.append6(wordsOf(source), wordsOf(destination), bytes);
     }
+  }
+
+  /**
+   * Has a function called right before each interval ends; returns what calls it a last time and then no more. It must be
+   * quick and not throw. @internal
+   */
+  beforeSeal(settle: () => void): () => void {
+    this.#beforeSeal.add(settle);
+    return () => {
+      settle();
+      this.#beforeSeal.delete(settle);
+    };
   }
 
   figures(): TrafficMatrixFigures {
@@ -170,7 +183,9 @@ export class TrafficMatrix implements AsyncDisposable {
 
   #seal(endNs: bigint, cause: "clock" | "stop"): void {
     const start = performance.now();
+    for (const settle of this.#beforeSeal) settle();
     this.#log.flush();
+    if (cause === "stop") this.#log.close();
     const { malformed, shed } = this.#log;
     const before = this.#reported;
     const isPosted = this.#post({
@@ -278,7 +293,6 @@ export class TrafficMatrix implements AsyncDisposable {
     clearTimeout(this.#restart);
     const worker = this.#worker;
     if (worker !== undefined) {
-      this.#log.close();
       this.#seal(wallClockNs(), "stop");
       worker.ref();
       const isInTime = await this.#farewell(timeoutMs);

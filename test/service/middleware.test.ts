@@ -187,7 +187,7 @@ describe("connections", () => {
   });
 
   it("ask for a sensible depth and service address", () => {
-    const matrix = undefined as never;
+    const matrix = {} as never;
     for (const trustedProxies of [-1, 1.5, 65, Number.NaN])
       assert.throws(() => expressTraffic(matrix, { trustedProxies }), { code: "BAD_OPTIONS" });
     assert.throws(() => expressTraffic(matrix, { serviceAddress: "here" }), { code: "BAD_OPTIONS" });
