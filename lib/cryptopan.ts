@@ -32,7 +32,8 @@ export class CryptoPan {
   readonly #keep = new Int32Array(128 * BLOCK_WORDS);
   readonly #fill = new Int32Array(128 * BLOCK_WORDS);
   readonly #blocks = new Int32Array(BATCH_BLOCKS * BLOCK_WORDS);
-  readonly #blockBytes = new Uint8Array(this.#blocks.buffer);
+  /** The same for IPv4, where only the first word of a block differs from the pad. */
+  readonly #blocks4 = new Int32Array(BATCH_BLOCKS * BLOCK_WORDS);
 
   /** `key`: 32 bytes; throws BAD_ANONYMIZATION_KEY for any other length. */
   constructor(key: Uint8Array) {
@@ -44,6 +45,7 @@ export class CryptoPan {
       this.#keep[at] = swap32(leading(p - 32 * j));
       this.#fill[at] = pad[j]! & ~this.#keep[at]!;
     }
+    for (let at = 0; at < this.#blocks4.length; at++) this.#blocks4[at] = pad[at & 3]!;
   }
 
   /**
@@ -56,7 +58,7 @@ export class CryptoPan {
     const first = firstNewBits(words, 1);
     for (let start = 0, end = 0, flips = 0; start < words.length; start = end) {
       end = batchEnd(first, start, bits);
-      const output = this.#encrypt(this.#fill4(words, first, start, end, bits));
+      const output = this.#encrypt(this.#blocks4, this.#fill4(words, first, start, end, bits));
       flips = flip4(words, first, start, end, bits, output, flips, result);
     }
     return result;
@@ -70,7 +72,7 @@ export class CryptoPan {
     const flips = new Uint8Array(16);
     for (let start = 0, end = 0; start < first.length; start = end) {
       end = batchEnd(first, start, bits);
-      const output = this.#encrypt(this.#fill6(words, first, start, end, bits));
+      const output = this.#encrypt(this.#blocks, this.#fill6(words, first, start, end, bits));
       flip6(first, start, end, bits, output, flips, result);
     }
     return result;
@@ -98,7 +100,7 @@ export class CryptoPan {
       const end = Math.min(count, start + BATCH_BLOCKS);
       for (let p = 0; p < bits; p++) {
         for (let i = start; i < end; i++) this.#put((i - start) * BLOCK_WORDS, words, i * BLOCK_WORDS, p);
-        const output = this.#encrypt(end - start);
+        const output = this.#encrypt(this.#blocks, end - start);
         for (let i = start; i < end; i++) {
           bytes[i * 16 + (p >>> 3)]! ^= (output[(i - start) * BLOCK_BYTES]! >>> 7) << (7 - (p & 7));
         }
@@ -109,15 +111,13 @@ export class CryptoPan {
 
   /** Puts the blocks of addresses start to end in order; how many. */
   #fill4(words: Int32Array, first: Uint8Array, start: number, end: number, bits: number): number {
-    const [keep, fill, blocks] = [this.#keep, this.#fill, this.#blocks];
+    const [keep, fill, blocks] = [this.#keep, this.#fill, this.#blocks4];
+    const last = bits * BLOCK_WORDS;
     let at = 0;
     for (let i = start; i < end; i++) {
       const word = swap32(words[i]!);
-      for (let p = first[i]! * BLOCK_WORDS; p < bits * BLOCK_WORDS; p += BLOCK_WORDS, at += BLOCK_WORDS) {
+      for (let p = first[i]! * BLOCK_WORDS; p < last; p += BLOCK_WORDS, at += BLOCK_WORDS) {
         blocks[at] = (word & keep[p]!) | fill[p]!;
-        blocks[at + 1] = fill[1]!;
-        blocks[at + 2] = fill[2]!;
-        blocks[at + 3] = fill[3]!;
       }
     }
     return at / BLOCK_WORDS;
@@ -141,8 +141,9 @@ export class CryptoPan {
     blocks[at + 3] = (words[from + 3]! & keep[mask + 3]!) | fill[mask + 3]!;
   }
 
-  #encrypt(blocks: number): Uint8Array {
-    return this.#cipher.update(this.#blockBytes.subarray(0, blocks * BLOCK_BYTES));
+  /** The first bytes of the result are what is wanted, 16 apart. */
+  #encrypt(blocks: Int32Array<ArrayBuffer>, count: number): Uint8Array {
+    return this.#cipher.update(new Uint8Array(blocks.buffer, 0, count * BLOCK_BYTES));
   }
 }
 

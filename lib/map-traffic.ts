@@ -55,9 +55,11 @@ function mapPlanes4(grb: GraphBLAS, planes: Planes, map: AddressMap, byteOrder: 
   // Column in the low word, row in the high one.
   const keys = new BigUint64Array(Aj.length);
   const words = new Uint32Array(keys.buffer);
+  const ends = new Uint32Array(rows + 1);
+  lowWords(Ap, ends, 0);
   for (let row = 0, at = 0; row < rows; row++) {
     const source = indices[row]!;
-    for (const end = Number(Ap[row + 1]); at < end; at++) {
+    for (const end = ends[row + 1]!; at < end; at++) {
       words[2 * at] = indices[rows + at]!;
       words[2 * at + 1] = source;
     }
@@ -152,8 +154,9 @@ function mapDistinct(elements: Uint32Array, map: (distinct: Uint32Array) => Uint
     if (at === 0 || sorted[at] !== sorted[at - 1]) distinct[count++] = sorted[at]!;
   }
   const mapped = map(distinct.subarray(0, count));
+  // `sorted` may be `elements` itself: what precedes is compared with `distinct`, which stays.
   for (let at = 0, rank = -1; at < sorted.length; at++) {
-    if (at === 0 || sorted[at] !== sorted[at - 1]) rank++;
+    if (rank < 0 || sorted[at] !== distinct[rank]) rank++;
     elements[positions[at]!] = mapped[rank]!;
   }
 }

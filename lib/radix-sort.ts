@@ -3,7 +3,7 @@
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 
-/** `keys` ascending, and the position each had; equal keys keep their order. `keys` stays as it is. */
+/** `keys` ascending (`keys` itself where it is so), and the position each had; equal keys keep their order. */
 export function sortWithPositions(keys: Uint32Array): { sorted: Uint32Array; positions: Uint32Array } {
   const count = keys.length;
   let from = keys;
@@ -11,6 +11,7 @@ export function sortWithPositions(keys: Uint32Array): { sorted: Uint32Array; pos
   for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
     const next = new Uint32Array(DIGITS);
     for (let at = 0; at < count; at++) next[(from[at]! >>> shift) & (DIGITS - 1)]!++;
+    if (next.includes(count)) continue;
     startsOf(next);
     const [sorted, positions] = [new Uint32Array(count), new Uint32Array(count)];
     for (let at = 0; at < count; at++) {
@@ -22,7 +23,7 @@ export function sortWithPositions(keys: Uint32Array): { sorted: Uint32Array; pos
     from = sorted;
     places = positions;
   }
-  return { sorted: from, positions: places! };
+  return { sorted: from, positions: places ?? Uint32Array.from({ length: count }, (_, at) => at) };
 }
 
 /**
