@@ -3,8 +3,8 @@
  *
  *   node dist/bench/service-latency.js [--rounds N] [--seconds N] [--connections N] [--proxies N] [--json]
  *
- * Two servers, each a process, run all the time; one client process loads one of them at a time, in slices whose order is
- * A B B A ..., so that both meet the same neighbours. --proxies: trust X-Forwarded-For so deep.
+ * Three servers, each a process, run all the time; one client process loads one of them at a time, in slices whose order
+ * rotates, so that all meet the same neighbours. --proxies: trust X-Forwarded-For so deep.
  * Requests/s and latencies are of the client, CPU is the server's.
  */
 import { type ChildProcess, fork } from "node:child_process";
@@ -28,7 +28,8 @@ interface Slice {
 }
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n";
-const SUBJECTS = ["without", "with the middleware"] as const;
+/** The second is the first once more: how much two runs of the same differ is what the third has to be seen against. */
+const SUBJECTS = ["without", "without, again", "with the middleware"] as const;
 
 /** A hello-world; says its port, and its CPU time (us) whenever it is asked. */
 async function serve(isObserved: boolean, trustedProxies: number): Promise<void> {
@@ -128,7 +129,7 @@ async function slice(subject: Subject, client: ChildProcess, order: Omit<Order, 
 }
 
 function rowsOf(subjects: readonly Subject[]): Row[] {
-  const [plain, observed] = subjects as [Subject, Subject];
+  const plain = subjects[0]!;
   const group = "service";
   const rows = (what: string, unit: string, figure: (subject: Subject) => number): Row[] => {
     const base = figure(plain);
@@ -138,11 +139,15 @@ function rowsOf(subjects: readonly Subject[]): Row[] {
       return { group, what, subject: SUBJECTS[i]!, value, unit, ...note };
     });
   };
-  const ratios = plain.slices.map((one, i) => observed.slices[i]!.perSecond / one.perSecond);
-  const pairs = { group, what: "requests/s, slice by slice", subject: "median of with / without" };
+  const pairs = subjects.slice(1).map((subject, i): Row => {
+    const ratios = subject.slices.map((one, k) => one.perSecond / plain.slices[k]!.perSecond);
+    const note = `of requests/s without, in the same round; ${ratios.length} rounds`;
+    const what = "requests/s, round by round";
+    return { group, what, subject: SUBJECTS[i + 1]!, value: 100 * median(ratios), unit: "%", note };
+  });
   return [
     ...rows("requests/s, median of slices", "/s", ({ slices }) => median(slices.map((one) => one.perSecond))),
-    { ...pairs, value: 100 * median(ratios), unit: "%", note: `${ratios.length} pairs` },
+    ...pairs,
     ...rows("latency, median", "ms", ({ slices }) => quantile(slices, 0.5)),
     ...rows("latency, 99th percentile", "ms", ({ slices }) => quantile(slices, 0.99)),
     ...rows("CPU of the server process", "us/request", ({ cpuUs, slices }) => {
@@ -166,7 +171,11 @@ function quantile(slices: readonly Slice[], part: number): number {
 }
 
 async function compare(rounds: number, proxies: string, order: Omit<Order, "port">): Promise<Row[]> {
-  const subjects = [await startSubject(), await startSubject("--observe", "--proxies", proxies)];
+  const subjects = [
+    await startSubject(),
+    await startSubject(),
+    await startSubject("--observe", "--proxies", proxies),
+  ];
   const client = spawn("--role", "client");
   // The first slices are the compiler's.
   for (const subject of subjects)
@@ -198,7 +207,7 @@ async function main(): Promise<void> {
   if (values.role === "client") return load();
   const order = { seconds: Number(values.seconds ?? 1), connections: Number(values.connections ?? 16) };
   const machine = describeMachine();
-  const rows = await compare(Number(values.rounds ?? 12), values.proxies ?? "0", order);
+  const rows = await compare(Number(values.rounds ?? 15), values.proxies ?? "0", order);
   process.stdout.write(
     values.json ? `${JSON.stringify({ machine, rows }, null, 2)}\n` : renderTable(machine, rows),
   );
