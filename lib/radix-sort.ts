@@ -8,18 +8,21 @@ export function sortWithPositions(keys: Uint32Array): { sorted: Uint32Array; pos
   const count = keys.length;
   let from = keys;
   let places: Uint32Array | undefined;
+  // What a pass read from is what the one after it writes to; but never the caller's keys.
+  let spare: [Uint32Array, Uint32Array] | undefined;
   for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
     const next = new Uint32Array(DIGITS);
     for (let at = 0; at < count; at++) next[(from[at]! >>> shift) & (DIGITS - 1)]!++;
     if (next.includes(count)) continue;
     startsOf(next);
-    const [sorted, positions] = [new Uint32Array(count), new Uint32Array(count)];
+    const [sorted, positions] = spare ?? [new Uint32Array(count), new Uint32Array(count)];
     for (let at = 0; at < count; at++) {
       const key = from[at]!;
       const to = next[(key >>> shift) & (DIGITS - 1)]!++;
       sorted[to] = key;
       positions[to] = places === undefined ? at : places[at]!;
     }
+    spare = places === undefined ? undefined : [from, places];
     from = sorted;
     places = positions;
   }
