@@ -1,7 +1,4 @@
 // The engine: one instance of the wasm module over one linear memory, and the only code that calls into it.
-
-import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { GrBError, infoName } from "./errors.js";
 
 /** An address in linear memory; 0 is none. */
@@ -15,19 +12,48 @@ const INITIAL_PAGES = 8;
 const MEMORY_BYTES_MAX = 65535 * PAGE_BYTES;
 const moduleUrl = new URL("../../build/graphblas.wasm", import.meta.url);
 
+/** Where the module comes from: its bytes, an address to fetch it from, or itself, compiled. */
+export type ModuleSource = Uint8Array<ArrayBuffer> | ArrayBuffer | URL | string | WebAssembly.Module;
+
 let compiled: WebAssembly.Module | undefined;
 
-async function compileModule(): Promise<WebAssembly.Module> {
-  compiled ??= await WebAssembly.compile(await readFile(moduleUrl));
-  return compiled;
+/** The part of Node that reads files; undefined in a browser. Asked for at run time, so that bundlers see no import. */
+function nodeFiles(): { readFileSync(url: URL): Uint8Array<ArrayBuffer> } | undefined {
+  const node = (globalThis as { process?: { getBuiltinModule?(name: string): unknown } }).process;
+  return node?.getBuiltinModule?.("node:fs") as ReturnType<typeof nodeFiles>;
 }
 
-function compileModuleSync(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(moduleUrl));
-  return compiled;
+async function fetched(url: URL): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
+  if (url.protocol === "file:") {
+    const files = nodeFiles();
+    if (files) return files.readFileSync(url);
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new GrBError("GrB_INVALID_VALUE", `${url}: HTTP ${response.status}`);
+  return await response.arrayBuffer();
 }
 
-type Kind = "matrix" | "vector";
+async function compileModule(source?: ModuleSource): Promise<WebAssembly.Module> {
+  if (source === undefined) return (compiled ??= await WebAssembly.compile(await fetched(moduleUrl)));
+  if (source instanceof WebAssembly.Module) return source;
+  if (typeof source !== "string" && !(source instanceof URL)) return await WebAssembly.compile(source);
+  return await WebAssembly.compile(await fetched(new URL(source, import.meta.url)));
+}
+
+function compileModuleSync(source?: ModuleSource): WebAssembly.Module {
+  if (source instanceof WebAssembly.Module) return source;
+  if (typeof source === "string" || source instanceof URL)
+    throw new GrBError("GrB_INVALID_VALUE", "loadSync takes bytes or a module; load() fetches");
+  if (source !== undefined) return new WebAssembly.Module(source);
+  const files = nodeFiles();
+  if (!files && !compiled)
+    throw new GrBError(
+      "GrB_INVALID_VALUE",
+      "no file can be read here; use load(), or give the module's bytes",
+    );
+  compiled ??= new WebAssembly.Module(files!.readFileSync(moduleUrl));
+  return compiled;
+}
 
 export class Engine {
   readonly #memory: WebAssembly.Memory;
@@ -35,9 +61,9 @@ export class Engine {
   readonly #resultAt: Pointer;
   #dead: GrBError | undefined;
   #live = 0;
-  readonly #registry = new FinalizationRegistry<{ kind: Kind; at: Pointer }>(({ kind, at }) => {
+  readonly #registry = new FinalizationRegistry<Pointer>((at) => {
     try {
-      if (!this.#dead) this.release(kind, at);
+      if (!this.#dead) this.release(at);
     } catch {
       // A trap: the instance is dead now, and the next call of its owner says so.
     }
@@ -56,13 +82,13 @@ export class Engine {
     this.#resultAt = this.value("gb_result_at");
   }
 
-  /** Compiles the module, once for the whole process, and makes an instance of at most maximumBytes of memory. */
-  static async load(maximumBytes: number): Promise<Engine> {
-    return new Engine(await compileModule(), maximumBytes);
+  /** Compiles the module, its own once for the whole process, and makes an instance of at most maximumBytes of memory. */
+  static async load(maximumBytes: number, source?: ModuleSource): Promise<Engine> {
+    return new Engine(await compileModule(source), maximumBytes);
   }
 
-  static loadSync(maximumBytes: number): Engine {
-    return new Engine(compileModuleSync(), maximumBytes);
+  static loadSync(maximumBytes: number, source?: ModuleSource): Engine {
+    return new Engine(compileModuleSync(source), maximumBytes);
   }
 
   /** Calls an export that returns a plain number. A trap poisons the instance: its memory may be inconsistent. */
@@ -85,7 +111,7 @@ export class Engine {
       this.value("gb_reason_at"),
       this.value("gb_reason_length"),
     );
-    throw new GrBError(infoName(info), Buffer.from(reason).toString("latin1"));
+    throw new GrBError(infoName(info), String.fromCharCode(...reason));
   }
 
   /** Result register k of the last call. */
@@ -140,20 +166,20 @@ export class Engine {
   }
 
   /** Registers an object so that it is freed when its owner is collected without dispose(). */
-  adopt(owner: object, kind: Kind, at: Pointer): void {
+  adopt(owner: object, at: Pointer): void {
     this.#live++;
-    this.#registry.register(owner, { kind, at }, owner);
+    this.#registry.register(owner, at, owner);
   }
 
   /** Frees an adopted object now. */
-  disown(owner: object, kind: Kind, at: Pointer): void {
+  disown(owner: object, at: Pointer): void {
     this.#registry.unregister(owner);
-    if (!this.#dead) this.release(kind, at);
+    if (!this.#dead) this.release(at);
   }
 
-  private release(kind: Kind, at: Pointer): void {
+  private release(at: Pointer): void {
     this.#live--;
-    this.value(kind === "matrix" ? "gb_matrix_free" : "gb_vector_free", at);
+    this.value("gb_matrix_free", at);
   }
 
   get liveObjects(): number {

@@ -1,33 +1,39 @@
 // An instance of GraphBLAS: makes matrices from arrays, tuples and blobs.
-import { Engine, type Pointer } from "./engine.js";
+import { Engine, type ModuleSource, type Pointer } from "./engine.js";
 import { GrBError } from "./errors.js";
 import { Matrix } from "./matrix.js";
 import {
+  type AnyType,
+  type AnyValues,
   BINARY_OPS,
   type BinaryOp,
   type HyperCSR,
   type Indices,
-  NO_DUP,
+  isWide,
+  NO_OP,
   opCode,
-  type TypeName,
+  type ScalarValue,
   typeCode,
-  type Values,
 } from "./types.js";
+import { carried, scalarBits } from "./values.js";
+import { Vector } from "./vector.js";
 
 export interface LoadOptions {
   /** The most linear memory the instance may take; 4 GiB - 64 KiB by default. Beyond it: GrB_OUT_OF_MEMORY. */
   maximumBytes?: number;
+  /** The WebAssembly module: bytes, a URL, or compiled. By default build/graphblas.wasm beside this package's code. */
+  wasm?: ModuleSource;
 }
 
 const MAXIMUM_BYTES = 2 ** 32 - 65536;
 
 /** Makes an instance. Each has a linear memory of its own; the module is compiled once. */
 export async function load(options: LoadOptions = {}): Promise<GraphBLAS> {
-  return new GraphBLAS(await Engine.load(options.maximumBytes ?? MAXIMUM_BYTES));
+  return new GraphBLAS(await Engine.load(options.maximumBytes ?? MAXIMUM_BYTES, options.wasm));
 }
 
 export function loadSync(options: LoadOptions = {}): GraphBLAS {
-  return new GraphBLAS(Engine.loadSync(options.maximumBytes ?? MAXIMUM_BYTES));
+  return new GraphBLAS(Engine.loadSync(options.maximumBytes ?? MAXIMUM_BYTES, options.wasm));
 }
 
 function dimensions(nrows: bigint, ncols: bigint): void {
@@ -47,7 +53,7 @@ export class GraphBLAS implements Disposable {
   }
 
   /** GrB_Matrix_new: an empty matrix. */
-  matrix(type: TypeName, nrows: bigint, ncols: bigint): Matrix {
+  matrix<T extends AnyType>(type: T, nrows: bigint, ncols: bigint): Matrix<T> {
     const none = new Uint32Array(0);
     return this.fromHyperCSR(type, nrows, ncols, { Ap: new Uint32Array(1), Ah: none, Aj: none, Ax: none });
   }
@@ -56,18 +62,23 @@ export class GraphBLAS implements Disposable {
    * A matrix from HyperCSR arrays, copied once and checked. GrB_INVALID_VALUE (not sorted, lengths), GrB_INDEX_OUT_OF_BOUNDS,
    * GrB_DOMAIN_MISMATCH (a value does not fit type).
    */
-  fromHyperCSR(type: TypeName, nrows: bigint, ncols: bigint, arrays: HyperCSR): Matrix {
+  fromHyperCSR<T extends AnyType>(
+    type: T,
+    nrows: bigint,
+    ncols: bigint,
+    arrays: HyperCSR<Indices, AnyValues>,
+  ): Matrix<T> {
     return this.fromHyperCSRPlanes([type], nrows, ncols, arrays, [arrays.Ax])[0]!;
   }
 
   /** Several value planes (say packets and bytes) over one pattern, which they share. planes[k] is of types[k]. */
-  fromHyperCSRPlanes(
-    types: readonly TypeName[],
+  fromHyperCSRPlanes<T extends AnyType>(
+    types: readonly T[],
     nrows: bigint,
     ncols: bigint,
     { Ap, Ah, Aj }: { Ap: Indices; Ah: Indices; Aj: Indices },
-    planes: readonly Values[],
-  ): Matrix[] {
+    planes: readonly AnyValues[],
+  ): Matrix<T>[] {
     dimensions(nrows, ncols);
     if (
       Ap.length !== Ah.length + 1 ||
@@ -88,7 +99,7 @@ export class GraphBLAS implements Disposable {
       engine.call("gb_pattern_from_csr", nrows, ncols, Ah.length, Aj.length, ap!, ah!, aj!, wide);
       return engine.resultNumber(0);
     });
-    const made: Matrix[] = [];
+    const made: Matrix<T>[] = [];
     try {
       for (const [k, X] of planes.entries()) made.push(this.#plane(pattern, types[k]!, X));
       return made;
@@ -100,17 +111,13 @@ export class GraphBLAS implements Disposable {
     }
   }
 
-  #plane(pattern: Pointer, type: TypeName, X: Values): Matrix {
-    return this.#engine.staged([X], (x) => {
-      this.#engine.call(
-        "gb_matrix_from_values",
-        pattern,
-        typeCode(type),
-        x,
-        X instanceof BigUint64Array ? 1 : 0,
-        0,
-      );
-      return new Matrix(this.#engine, this.#engine.resultNumber(0));
+  #plane<T extends AnyType>(pattern: Pointer, type: T, X: AnyValues): Matrix<T> {
+    const engine = this.#engine;
+    const values = carried(X, type);
+    const wide = values instanceof BigUint64Array ? 1 : 0;
+    return engine.staged([values], (x) => {
+      engine.call("gb_matrix_from_values", pattern, typeCode(type), x!, wide, 0);
+      return new Matrix<T>(engine, engine.resultNumber(0));
     });
   }
 
@@ -118,15 +125,15 @@ export class GraphBLAS implements Disposable {
    * GrB_Matrix_build from unordered tuples; equal (I, J) are combined by dup, in the order given; dup null: a duplicate is
    * GrB_INVALID_VALUE. X is an array or one value for all. GrB_INDEX_OUT_OF_BOUNDS, GrB_DOMAIN_MISMATCH.
    */
-  build(
-    type: TypeName,
+  build<T extends AnyType>(
+    type: T,
     nrows: bigint,
     ncols: bigint,
     I: BigUint64Array,
     J: BigUint64Array,
-    X: Values | bigint | number,
+    X: AnyValues | ScalarValue,
     dup: BinaryOp | null = "plus",
-  ): Matrix {
+  ): Matrix<T> {
     dimensions(nrows, ncols);
     if (I.length !== J.length)
       throw new GrBError("GrB_INVALID_VALUE", `${I.length} rows and ${J.length} columns`);
@@ -134,45 +141,67 @@ export class GraphBLAS implements Disposable {
     return engine.staged([I, J], (i, j) =>
       this.#withValues(type, X, I.length, (x) => {
         engine.call("gb_build", typeCode(type), nrows, ncols, i!, j!, x, I.length, this.#dupCode(dup));
-        return new Matrix(engine, engine.resultNumber(0));
+        return new Matrix<T>(engine, engine.resultNumber(0));
       }),
     );
   }
 
   /** The fast path of build for 2^32 x 2^32: keys are row * 2^32 + column, in any order. */
-  buildPacked(
-    type: TypeName,
+  buildPacked<T extends AnyType>(
+    type: T,
     keys: BigUint64Array,
-    X: Values | bigint | number = 1,
+    X: AnyValues | ScalarValue = 1,
     dup: BinaryOp | null = "plus",
-  ): Matrix {
+  ): Matrix<T> {
     const engine = this.#engine;
     return engine.staged([keys], (k) =>
       this.#withValues(type, X, keys.length, (x) => {
         engine.call("gb_build_packed", typeCode(type), k!, x, keys.length, this.#dupCode(dup));
-        return new Matrix(engine, engine.resultNumber(0));
+        return new Matrix<T>(engine, engine.resultNumber(0));
       }),
     );
   }
 
+  /** GrB_Vector_build: equal indices are combined by dup, in the order given. */
+  buildVector<T extends AnyType>(
+    type: T,
+    size: bigint,
+    I: BigUint64Array,
+    X: AnyValues | ScalarValue,
+    dup: BinaryOp | null = "plus",
+  ): Vector<T> {
+    dimensions(1n, size);
+    const engine = this.#engine;
+    return engine.staged([new BigUint64Array(I.length), I], (row, i) =>
+      this.#withValues(type, X, I.length, (x) => {
+        engine.call("gb_build", typeCode(type), 1n, size, row!, i!, x, I.length, this.#dupCode(dup));
+        return new Vector<T>(engine, engine.resultNumber(0));
+      }),
+    );
+  }
+
+  /** GrB_Vector_new: an empty vector. */
+  vector<T extends AnyType>(type: T, size: bigint): Vector<T> {
+    return this.buildVector(type, size, new BigUint64Array(0), new Uint32Array(0));
+  }
+
   #dupCode(dup: BinaryOp | null): number {
-    return dup === null ? NO_DUP : opCode(dup, BINARY_OPS);
+    return dup === null ? NO_OP : opCode(dup, BINARY_OPS);
   }
 
   /** Stages n values of a type for the time of a call. */
-  #withValues<T>(type: TypeName, X: Values | bigint | number, n: number, use: (x: Pointer) => T): T {
+  #withValues<R>(type: AnyType, given: AnyValues | ScalarValue, n: number, use: (x: Pointer) => R): R {
     const engine = this.#engine;
-    const wide = typeCode(type) === typeCode("UINT64");
+    const wide = isWide(type);
     const at = engine.allocate(n * 8);
     try {
-      if (typeof X === "bigint" || typeof X === "number") {
-        const value = BigInt(X);
-        if (value < 0n || value >= 1n << (wide ? 64n : 32n))
-          throw new GrBError("GrB_DOMAIN_MISMATCH", `${value} does not fit ${type}`);
-        engine.value("gb_fill", at, wide ? 1 : 0, value, n);
+      if (typeof given !== "object") {
+        engine.value("gb_fill", at, wide ? 1 : 0, scalarBits(given, type), n);
         return use(at);
       }
-      if (X.length !== n) throw new GrBError("GrB_INVALID_VALUE", `${X.length} values for ${n} tuples`);
+      if (given.length !== n)
+        throw new GrBError("GrB_INVALID_VALUE", `${given.length} values for ${n} tuples`);
+      const X = carried(given, type);
       if (X instanceof BigUint64Array) {
         engine.longs(at, n).set(X);
         if (!wide) engine.call("gb_narrow", at, n);
@@ -190,13 +219,17 @@ export class GraphBLAS implements Disposable {
   }
 
   /**
-   * A matrix from a `.grb` blob, which need not be trusted. BOOL, INT and UINT types are read (INT64 and UINT64 as UINT64,
-   * others as UINT32). GrB_INVALID_OBJECT (damaged), GrB_DOMAIN_MISMATCH (floating point, negative values),
+   * A matrix from a `.grb` blob, which need not be trusted. By default it is a traffic matrix: BOOL, INT and UINT types are
+   * read (INT64 and UINT64 as UINT64, others as UINT32). With `types: "stored"` its type stays, in the smallest of ours that
+   * holds it (INT8 as INT64, FP32 as FP64). GrB_INVALID_OBJECT (damaged), GrB_DOMAIN_MISMATCH (another type, negative values),
    * GrB_NOT_IMPLEMENTED (a huge full matrix), GrB_OUT_OF_MEMORY (beyond maximumBytes).
    */
-  deserialize(blob: Uint8Array): Matrix {
+  deserialize(blob: Uint8Array, options?: { types?: "unsigned" }): Matrix;
+  deserialize(blob: Uint8Array, options: { types: "stored" }): Matrix<AnyType>;
+  deserialize(blob: Uint8Array, options: { types?: "unsigned" | "stored" } = {}): Matrix<AnyType> {
     return this.#engine.staged([blob], (at) => {
-      this.#engine.call("gb_deserialize", at!, BigInt(blob.byteLength));
+      const stored = options.types === "stored" ? 1 : 0;
+      this.#engine.call("gb_deserialize", at!, BigInt(blob.byteLength), stored);
       return new Matrix(this.#engine, this.#engine.resultNumber(0));
     });
   }

@@ -1,151 +1,296 @@
 // Hypersparse matrices. A Matrix is immutable; its operations make new ones.
+import { Container } from "./container.js";
 import type { Engine, Pointer } from "./engine.js";
 import { GrBError } from "./errors.js";
-import { addMatrices, quantitiesOfPlanes, type ResultType, serializeMatrices } from "./planes.js";
+import { type IndexSet, withIndices } from "./indexset.js";
 import {
+  assigned,
+  boundApply,
+  elementAt,
+  intersected,
+  kroneckered,
+  multiplied,
+  selected,
+  united,
+} from "./operations.js";
+import { quantitiesOfPlanes, type ResultType, serializeMatrices } from "./planes.js";
+import type { Scalar } from "./scalar.js";
+import {
+  type AnyType,
+  type AnyValues,
+  type ArrayOf,
   type BinaryOp,
   type HyperCSR,
+  type IndexSelectOp,
+  isUnsigned,
+  type Larger,
   opCode,
+  type Product,
   type Quantities,
   REDUCE_OPS,
+  type Reduced,
   type ReduceOp,
+  type ScalarOf,
+  type ScalarValue,
+  type Semiring,
   type SerializeOptions,
+  type TopOf,
   type Tuples,
   type TypeName,
   typeCode,
-  typeName,
-  type Values,
+  type UnaryOp,
+  unaryCode,
+  type ValueSelectOp,
+  type Widened,
 } from "./types.js";
+import { carried } from "./values.js";
 import { Vector } from "./vector.js";
+import { type TypedOptions, type WriteOptions, written } from "./write.js";
 
-export class Matrix implements Disposable {
-  readonly type: TypeName;
+/** T is the type of the values; without it one of the unsigned ones. */
+export class Matrix<T extends AnyType = TypeName> extends Container<T> {
   readonly nrows: bigint;
   readonly ncols: bigint;
-  /** Entries. */
-  readonly nvals: number;
   /** Rows that have entries. */
   readonly nvec: number;
-  /** @internal */
-  readonly engine: Engine;
-  #at: Pointer;
 
   /** Takes ownership of a matrix in linear memory. @internal */
   constructor(engine: Engine, at: Pointer) {
-    this.engine = engine;
-    this.#at = at;
-    engine.value("gb_matrix_describe", at);
-    this.type = typeName(engine.resultNumber(0));
-    this.nrows = engine.result(1);
+    super(engine, at);
+    this.nrows = engine.result(1); // the registers still have what describes it
     this.ncols = engine.result(2);
-    this.nvals = engine.resultNumber(3);
     this.nvec = engine.resultNumber(4);
-    engine.adopt(this, "matrix", at);
-  }
-
-  /** Its address. GrB_UNINITIALIZED_OBJECT after dispose(). @internal */
-  get pointer(): Pointer {
-    if (!this.#at) throw new GrBError("GrB_UNINITIALIZED_OBJECT", "this matrix was disposed of");
-    return this.#at;
   }
 
   /** The matrix that the last call left in result 0. */
-  #result(): Matrix {
-    return new Matrix(this.engine, this.engine.resultNumber(0));
+  #result<U extends AnyType>(): Matrix<U> {
+    return new Matrix<U>(this.engine, this.engine.resultNumber(0));
+  }
+
+  /** What the last call left in result 0, written as the options say. */
+  #written<W extends AnyType>(options: WriteOptions<W>): Matrix<W> {
+    return new Matrix<W>(this.engine, written(this, this.engine.resultNumber(0), options));
   }
 
   /**
    * GrB_eWiseAdd: the union; where both have an entry, op of the two. Type: the larger of the two (UINT32 sums wrap), a
    * given one, or "widen": UINT64 where a UINT32 sum might overflow. GrB_DIMENSION_MISMATCH, GrB_DOMAIN_MISMATCH.
    */
-  eWiseAdd(B: Matrix, op: BinaryOp = "plus", type?: ResultType): Matrix {
-    return addMatrices([this], [B], op, type)[0]!;
+  eWiseAdd<U extends AnyType>(B: Matrix<U>, op?: BinaryOp, type?: "widen"): Matrix<Widened<T, U>>;
+  eWiseAdd<U extends AnyType, W extends AnyType>(B: Matrix<U>, op: BinaryOp, type: W | "widen"): Matrix<W>;
+  eWiseAdd<U extends AnyType, W extends AnyType = Larger<T, U>>(
+    B: Matrix<U>,
+    op: BinaryOp,
+    options: TypedOptions<W>,
+  ): Matrix<W>;
+  eWiseAdd<U extends AnyType>(
+    B: Matrix<U>,
+    op: BinaryOp = "plus",
+    how: ResultType | TypedOptions = {},
+  ): Matrix<AnyType> {
+    return new Matrix<AnyType>(
+      this.engine,
+      united(this, B, op, typeof how === "object" ? how : { type: how }),
+    );
   }
 
-  /** One value per row that has entries, as UINT64; sums of UINT32 do not wrap. */
-  reduceRows(op: ReduceOp): Vector {
+  /** GrB_eWiseMult: the intersection, op of the two values. Type: the larger of the two, or a given one. */
+  eWiseMult<U extends AnyType, W extends AnyType = Larger<T, U>>(
+    B: Matrix<U>,
+    op: BinaryOp = "times",
+    options: TypedOptions<W> = {},
+  ): Matrix<W> {
+    return new Matrix<W>(this.engine, intersected(this, B, op, options));
+  }
+
+  /** GrB_apply: a unary operator on every value, in `type` (the matrix's own by default); the pattern is shared. */
+  apply<W extends AnyType = T>(op: UnaryOp, options: TypedOptions<W> = {}): Matrix<W> {
+    const type = typeCode(options.type ?? this.type);
+    this.engine.call("gb_apply", this.pointer, unaryCode(op), type);
+    return this.#written(options);
+  }
+
+  /** GrB_apply with the operator's first operand bound: op(scalar, x). GrB_DOMAIN_MISMATCH if it does not fit the type. */
+  applyFirst<W extends AnyType = T>(
+    op: BinaryOp,
+    scalar: ScalarValue | Scalar,
+    options: TypedOptions<W> = {},
+  ): Matrix<W> {
+    return new Matrix<W>(this.engine, boundApply(this, op, scalar, true, options));
+  }
+
+  /** GrB_apply with the operator's second operand bound: op(x, scalar). */
+  applySecond<W extends AnyType = T>(
+    op: BinaryOp,
+    scalar: ScalarValue | Scalar,
+    options: TypedOptions<W> = {},
+  ): Matrix<W> {
+    return new Matrix<W>(this.engine, boundApply(this, op, scalar, false, options));
+  }
+
+  /**
+   * GrB_select: the entries for which the operator holds; dimensions stay. k: for tril, triu, diag and offdiag a diagonal
+   * (j - i), for rowle to colgt a row or column, for valueeq to valuege a value.
+   */
+  select<W extends AnyType = T>(op: IndexSelectOp, k?: bigint | number, options?: WriteOptions<W>): Matrix<W>;
+  select<W extends AnyType = T>(
+    op: ValueSelectOp,
+    k: ScalarValue | Scalar,
+    options?: WriteOptions<W>,
+  ): Matrix<W>;
+  select<W extends AnyType = T>(
+    op: IndexSelectOp | ValueSelectOp,
+    k: ScalarValue | Scalar = 0n,
+    options: WriteOptions<W> = {},
+  ): Matrix<W> {
+    return new Matrix<W>(this.engine, selected(this, op, k, options));
+  }
+
+  /** One value per row that has entries; sums of UINT32 do not wrap. */
+  reduceRows<O extends ReduceOp>(op: O): Vector<Reduced<T, O>> {
     this.engine.call("gb_reduce_rows", this.pointer, opCode(op, REDUCE_OPS));
     return new Vector(this.engine, this.engine.resultNumber(0));
   }
 
-  /** One value per column that has entries, as UINT64. */
-  reduceColumns(op: ReduceOp): Vector {
+  /** One value per column that has entries. */
+  reduceColumns<O extends ReduceOp>(op: O): Vector<Reduced<T, O>> {
     this.engine.call("gb_reduce_columns", this.pointer, opCode(op, REDUCE_OPS));
     return new Vector(this.engine, this.engine.resultNumber(0));
   }
 
-  /** All values to one UINT64: "plus" wraps at 2^64 as in GraphBLAS. Empty: the operator's identity (min: 2^64 - 1). */
-  reduce(op: ReduceOp): bigint {
-    this.engine.value("gb_matrix_reduce", this.pointer, opCode(op, REDUCE_OPS));
-    return this.engine.result(0);
+  /** GrB_transpose: one radix sort by column. */
+  transpose<W extends AnyType = T>(options: WriteOptions<W> = {}): Matrix<W> {
+    this.engine.call("gb_transpose", this.pointer);
+    return this.#written(options);
   }
 
-  /** The same entries in another type; the pattern is shared, not copied. To UINT32 values wrap, as in GraphBLAS. */
-  cast(type: TypeName): Matrix {
+  /** Diagonal k (above the main one if positive) as a vector. GrB_INVALID_VALUE if there is no such diagonal. */
+  diag(k: bigint | number = 0n): Vector<T> {
+    this.engine.call("gb_vector_diag", this.pointer, BigInt(k));
+    return new Vector(this.engine, this.engine.resultNumber(0));
+  }
+
+  /**
+   * GrB_mxm over a semiring. Type: BOOL of any_pair and lor_land; else FP64 or INT64 if one of the two is, else UINT64; or
+   * a given one. GrB_DIMENSION_MISMATCH.
+   */
+  mxm<U extends AnyType, S extends Semiring = "plus_times", W extends AnyType = Product<T, U, S>>(
+    B: Matrix<U>,
+    semiring: S = "plus_times" as S,
+    options: TypedOptions<W> = {},
+  ): Matrix<W> {
+    return new Matrix<W>(this.engine, multiplied(this, this.sameEngine(B), B.type, semiring, options));
+  }
+
+  /** GrB_mxv: this matrix times a vector; types as those of mxm. */
+  mxv<U extends AnyType, S extends Semiring = "plus_times", W extends AnyType = Product<T, U, S>>(
+    u: Vector<U>,
+    semiring: S = "plus_times" as S,
+    options: TypedOptions<W> = {},
+  ): Vector<W> {
+    const engine = this.engine;
+    engine.call("gb_as_column", this.sameEngine(u));
+    const column = engine.resultNumber(0);
+    try {
+      const product = multiplied(this, column, u.type, semiring, options.type ? { type: options.type } : {});
+      try {
+        engine.call("gb_as_vector", product);
+      } finally {
+        engine.value("gb_matrix_free", product);
+      }
+    } finally {
+      engine.value("gb_matrix_free", column);
+    }
+    return new Vector<W>(engine, written(this, engine.resultNumber(0), options));
+  }
+
+  /** GrB_extract: C(i, j) = A(I[i], J[j]); the dimensions are the lengths of the sets. GrB_INDEX_OUT_OF_BOUNDS. */
+  extract<W extends AnyType = T>(I: IndexSet, J: IndexSet, options: WriteOptions<W> = {}): Matrix<W> {
+    withIndices(this.engine, [I, J], (i, j) => this.engine.call("gb_extract", this.pointer, i!, j!));
+    return this.#written(options);
+  }
+
+  /** One entry's value; undefined if there is none. */
+  extractElement(i: bigint | number, j: bigint | number): ScalarOf[T] | undefined {
+    return elementAt(this, [i], [j]);
+  }
+
+  /**
+   * GrB_assign: this matrix with A, or one scalar everywhere (none: nothing), in rows I and columns J. With a mask, which has
+   * this matrix's dimensions, only where it holds. GrB_INVALID_VALUE if an index is twice in a list.
+   */
+  assign(
+    A: Matrix<AnyType> | ScalarValue | Scalar,
+    I: IndexSet = "all",
+    J: IndexSet = "all",
+    options: Omit<WriteOptions<T>, "into"> = {},
+  ): Matrix<T> {
+    return new Matrix<T>(this.engine, assigned(this, A, [I, J], [this.nrows, this.ncols], options));
+  }
+
+  /** GrB_kronecker: op of every pair of entries. GrB_INVALID_VALUE if a dimension would be beyond 2^60. */
+  kronecker<U extends AnyType, W extends AnyType = Larger<T, U>>(
+    B: Matrix<U>,
+    op: BinaryOp = "times",
+    options: TypedOptions<W> = {},
+  ): Matrix<W> {
+    return new Matrix<W>(this.engine, kroneckered(this, B, op, options));
+  }
+
+  /** The same entries in another type; the pattern is shared. Integers wrap, FP64 is truncated and saturates, as in GraphBLAS. */
+  cast<W extends AnyType>(type: W): Matrix<W> {
     this.engine.call("gb_matrix_cast", this.pointer, typeCode(type));
     return this.#result();
   }
 
   /** A copy; the pattern is shared. */
-  dup(): Matrix {
+  dup(): Matrix<T> {
     return this.cast(this.type);
   }
 
   /** Another value plane over the same, shared, pattern: nvals values. GrB_DOMAIN_MISMATCH if one does not fit type. */
-  withValues(type: TypeName, X: Values): Matrix {
+  withValues<W extends AnyType>(type: W, X: AnyValues): Matrix<W> {
     if (X.length !== this.nvals) {
       throw new GrBError("GrB_DIMENSION_MISMATCH", `${X.length} values for ${this.nvals} entries`);
     }
-    return this.engine.staged([X], (at) => {
+    const values = carried(X, type);
+    const wide = values instanceof BigUint64Array ? 1 : 0;
+    return this.engine.staged([values], (at) => {
       this.engine.value("gb_matrix_describe", this.pointer);
       const pattern = this.engine.resultNumber(6);
-      this.engine.call(
-        "gb_matrix_from_values",
-        pattern,
-        typeCode(type),
-        at,
-        X instanceof BigUint64Array ? 1 : 0,
-        0,
-      );
-      return this.#result();
+      this.engine.call("gb_matrix_from_values", pattern, typeCode(type), at!, wide, 0);
+      return this.#result<W>();
     });
   }
 
   /** Same type, dimensions, entries and values. */
-  isEqual(B: Matrix): boolean {
-    this.#sameEngine(B);
-    return this.engine.value("gb_matrix_is_equal", this.pointer, B.pointer) === 1;
+  isEqual<U extends AnyType>(B: Matrix<U>): boolean {
+    return this.engine.value("gb_matrix_is_equal", this.pointer, this.sameEngine(B)) === 1;
   }
 
-  #sameEngine(B: Matrix): void {
-    if (B.engine !== this.engine)
-      throw new GrBError("GrB_INVALID_VALUE", "the matrices are of different instances");
-  }
-
-  /** The nine network quantities, in one pass over the rows and one radix sort of the columns. */
+  /** The nine network quantities, in one pass over the rows and one radix sort of the columns. Of unsigned types only. */
   quantities(): Quantities {
-    return quantitiesOfPlanes([this])[0]!;
+    if (!isUnsigned(this.type))
+      throw new GrBError("GrB_DOMAIN_MISMATCH", `${this.type} values are not packets`);
+    return quantitiesOfPlanes([this as unknown as Matrix])[0]!;
   }
 
-  /** The n entries with the largest values, largest first; equal values by smaller row, then column. */
-  top(
-    n: number,
-    _by: "value" = "value",
-  ): { rows: BigUint64Array; cols: BigUint64Array; values: BigUint64Array } {
+  /** The n entries with the largest values, largest first; equal values by smaller row, then column. Not of NaN. */
+  top(n: number, _by: "value" = "value"): { rows: BigUint64Array; cols: BigUint64Array; values: TopOf[T] } {
     const engine = this.engine;
     const most = Math.min(Math.max(0, Math.floor(n)), this.nvals);
     const at = engine.allocate(most * 24);
     try {
       engine.call("gb_matrix_top", this.pointer, most, at, at + most * 8, at + most * 16);
       const copy = (k: number) => engine.longs(at + k * most * 8, most).slice();
-      return { rows: copy(0), cols: copy(1), values: copy(2) };
+      return { rows: copy(0), cols: copy(1), values: this.topValues(copy(2)) };
     } finally {
       engine.free(at);
     }
   }
 
   /** Entries with rowLow <= row < rowHigh and colLow <= column < colHigh; the dimensions stay. For CIDR blocks. */
-  extractRange(rowLow: bigint, rowHigh: bigint, colLow: bigint, colHigh: bigint): Matrix {
+  extractRange(rowLow: bigint, rowHigh: bigint, colLow: bigint, colHigh: bigint): Matrix<T> {
     const bounds = [rowLow, rowHigh, colLow, colHigh];
     if (bounds.some((bound) => bound < 0n || bound > 1n << 60n)) {
       throw new GrBError("GrB_INVALID_INDEX", "a bound is not within 0 to 2^60");
@@ -155,69 +300,42 @@ export class Matrix implements Disposable {
   }
 
   /** Rows, columns and values in row-major order, nvals of each, copied. */
-  extractTuples(): Tuples {
+  extractTuples(): Tuples<ArrayOf[T]> {
     const engine = this.engine;
     const at = engine.allocate(this.nvals * 8);
     try {
       engine.value("gb_matrix_rows", this.pointer, at);
       const I = engine.longs(at, this.nvals).slice();
-      const { Aj, Ax } = this.#arrays();
-      return { I, J: Aj, X: Ax };
+      const { wide, Aj } = this.arrays();
+      return { I, J: this.indices(Aj, this.nvals, wide), X: this.values() };
     } finally {
       engine.free(at);
     }
   }
 
+  /** Entries in row-major order, of a copy made at the start. */
+  *entries(): Generator<[row: bigint, column: bigint, value: ArrayOf[T][number]]> {
+    const { I, J, X } = this.extractTuples();
+    for (let k = 0; k < I.length; k++) yield [I[k]!, J[k]!, X[k]!];
+  }
+
+  [Symbol.iterator](): Generator<[row: bigint, column: bigint, value: ArrayOf[T][number]]> {
+    return this.entries();
+  }
+
   /** Copies of the matrix's own arrays, with 64-bit indices. */
-  toHyperCSR(): HyperCSR<BigUint64Array> {
-    return this.#arrays();
-  }
-
-  #arrays(): HyperCSR<BigUint64Array> {
-    const engine = this.engine;
-    engine.value("gb_matrix_describe", this.pointer);
-    const [wide, Ap, Ah, Aj, Ax] = [5, 7, 8, 9, 10].map((k) => engine.resultNumber(k)) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const values =
-      this.type === "UINT64" ? engine.longs(Ax, this.nvals).slice() : engine.words(Ax, this.nvals).slice();
+  toHyperCSR(): HyperCSR<BigUint64Array, ArrayOf[T]> {
+    const { wide, Ap, Ah, Aj } = this.arrays();
     return {
-      Ap: this.#indices(Ap, this.nvec + 1, false),
-      Ah: this.#indices(Ah, this.nvec, wide === 1),
-      Aj: this.#indices(Aj, this.nvals, wide === 1),
-      Ax: values,
+      Ap: this.indices(Ap, this.nvec + 1, false),
+      Ah: this.indices(Ah, this.nvec, wide),
+      Aj: this.indices(Aj, this.nvals, wide),
+      Ax: this.values(),
     };
-  }
-
-  #indices(at: Pointer, length: number, wide: boolean): BigUint64Array {
-    const engine = this.engine;
-    if (wide) return engine.longs(at, length).slice();
-    const widened = engine.allocate(length * 8);
-    try {
-      engine.value("gb_widen", at, widened, length);
-      return engine.longs(widened, length).slice();
-    } finally {
-      engine.free(widened);
-    }
   }
 
   /** The matrix as a `.grb` blob: GxB_Matrix_serialize of SuiteSparse:GraphBLAS, ZSTD level 1 by default. */
   serialize(options: SerializeOptions = {}): Uint8Array<ArrayBuffer> {
     return serializeMatrices([this], options)[0]!;
-  }
-
-  /** Frees the matrix's memory. Doing so twice is no error. */
-  dispose(): void {
-    if (!this.#at) return;
-    this.engine.disown(this, "matrix", this.#at);
-    this.#at = 0;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

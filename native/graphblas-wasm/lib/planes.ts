@@ -2,25 +2,27 @@
 import type { Engine } from "./engine.js";
 import { GrBError } from "./errors.js";
 import { Matrix } from "./matrix.js";
+import type { AnyType } from "./types.js";
 import {
   BINARY_OPS,
   type BinaryOp,
   opCode,
   type Quantities,
   type SerializeOptions,
-  type TypeName,
   typeCode,
 } from "./types.js";
 
 /** Type of a result: a given one, or "widen": the larger of the two, UINT64 where a UINT32 sum might overflow. */
-export type ResultType = TypeName | "widen";
+export type ResultType = AnyType | "widen";
+
+const WIDEN = 99;
 
 function resultCode(type: ResultType | undefined): number {
-  return type === undefined ? 0 : type === "widen" ? 1 : typeCode(type);
+  return type === undefined ? 0 : type === "widen" ? WIDEN : typeCode(type);
 }
 
 /** The matrices' addresses, once they are known to be planes of one pattern in one instance. */
-function planePointers(planes: readonly Matrix[], engine: Engine): Uint32Array {
+function planePointers(planes: readonly Matrix<AnyType>[], engine: Engine): Uint32Array {
   const first = planes[0]!.pointer;
   for (const plane of planes) {
     if (plane.engine !== engine)
@@ -35,25 +37,25 @@ function planePointers(planes: readonly Matrix[], engine: Engine): Uint32Array {
   return Uint32Array.from(planes, (plane) => plane.pointer);
 }
 
-function engineOf(planes: readonly Matrix[]): Engine {
+function engineOf(planes: readonly Matrix<AnyType>[]): Engine {
   if (!planes[0]) throw new GrBError("GrB_INVALID_VALUE", "there is no matrix");
   return planes[0].engine;
 }
 
 /** @internal */
-export function addMatrices(
-  A: readonly Matrix[],
-  B: readonly Matrix[],
+export function addMatrices<T extends AnyType>(
+  A: readonly Matrix<T>[],
+  B: readonly Matrix<T>[],
   op: BinaryOp,
   type?: ResultType,
-): Matrix[] {
+): Matrix<T>[] {
   if (A.length !== B.length)
     throw new GrBError("GrB_INVALID_VALUE", `${A.length} planes and ${B.length} planes`);
   const engine = engineOf(A);
   const arrays = [planePointers(A, engine), planePointers(B, engine), new Uint32Array(A.length)];
   return engine.staged(arrays, (a, b, c) => {
     engine.call("gb_ewise_add", a!, b!, c!, A.length, opCode(op, BINARY_OPS), resultCode(type));
-    return Array.from(engine.words(c!, A.length).slice(), (at) => new Matrix(engine, at));
+    return Array.from(engine.words(c!, A.length).slice(), (at) => new Matrix<T>(engine, at));
   });
 }
 
@@ -70,7 +72,7 @@ function levelOf({ compression = "zstd", level = 1 }: SerializeOptions): number 
 
 /** @internal */
 export function serializeMatrices(
-  planes: readonly Matrix[],
+  planes: readonly Matrix<AnyType>[],
   options: SerializeOptions,
 ): Uint8Array<ArrayBuffer>[] {
   const level = levelOf(options);
@@ -103,7 +105,7 @@ export function addPlanes(
 
 /** Blobs of matrices that have the same entries: Ap, Ah and Aj are compressed once. GrB_INVALID_VALUE if they differ. */
 export function serializePlanes(
-  matrices: readonly Matrix[],
+  matrices: readonly Matrix<AnyType>[],
   options: SerializeOptions = {},
 ): Uint8Array<ArrayBuffer>[] {
   return serializeMatrices(matrices, options);

@@ -18,6 +18,7 @@
 typedef struct {
   BlobHeader h;
   const u8 *blob;
+  int stored; /* keep the stored type, instead of reading non-negative integers as UINT32 or UINT64 */
   u64 ends_at[SECTIONS], content_at[SECTIONS]; /* offsets in the blob */
   void *array[SECTIONS];                       /* decoded, of h.bytes[] */
 } Reader;
@@ -92,7 +93,7 @@ static Info decode(Reader *r, u32 section, u8 *array) {
 }
 
 static u32 type_bytes(u32 type) {
-  static const u8 bytes[] = {0, 1, 1, 1, 2, 2, 4, 4, 8, 8};
+  static const u8 bytes[] = {0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
   return type < sizeof bytes ? bytes[type] : 0;
 }
 
@@ -144,11 +145,10 @@ static Info check_header(Reader *r, u64 size) {
   if (size < sizeof *h) return damaged("the blob is shorter than its header");
   if (h->blob_bytes != size) return damaged("the blob's length is not the one in its header");
   if (h->type_code >> 16 || (h->type_code & 0xeee0)) return damaged("the type code is unknown");
-  if (!type_bytes(type)) {
-    if (type >= 10 && type <= 14)
-      return fail(DOMAIN_MISMATCH, "only matrices of BOOL, INT and UINT types are read");
-    return damaged("the type code is unknown");
-  }
+  if (type > (r->stored ? T_FP64 : T_UINT64) && type <= 14)
+    return fail(DOMAIN_MISMATCH, r->stored ? "complex and user-defined types are not read"
+                                           : "only matrices of BOOL, INT and UINT types are read");
+  if (!type_bytes(type)) return damaged("the type code is unknown");
   if (h->type_bytes != type_bytes(type)) return damaged("the size of the type is not that of its code");
   if (!h->vlen || !h->vdim || h->vlen > GB_INDEX_MAX || h->vdim > GB_INDEX_MAX)
     return damaged("a dimension is 0 or beyond 2^60");
@@ -156,7 +156,7 @@ static Info check_header(Reader *r, u64 size) {
   return OK;
 }
 
-/* Value k as UINT64; *negative collects whether one was below 0. */
+/* Value k as the bits of UINT64, INT64 or FP64; *negative collects whether an integer was below 0. */
 INLINE u64 value_at(const void *X, u32 type, size_t k, u64 *negative) {
   i64 x;
   switch (type) {
@@ -168,18 +168,33 @@ INLINE u64 value_at(const void *X, u32 type, size_t k, u64 *negative) {
     case T_INT32: x = ((const i32 *)X)[k]; break;
     case T_UINT32: return ((const u32 *)X)[k];
     case T_INT64: x = ((const i64 *)X)[k]; break;
+    case T_FP32: return as_bits(((const float *)X)[k]);
     default: return ((const u64 *)X)[k];
   }
   *negative |= x < 0;
   return (u64)x;
 }
 
-static Type held_as(u32 type) { return type == T_INT64 || type == T_UINT64 ? T_UINT64 : T_UINT32; }
+/* The type that a blob's becomes: the smallest of ours that holds it; or an unsigned one. */
+static Type held_as(const Reader *r) {
+  switch (type_of(r)) {
+    case T_BOOL: return r->stored ? T_BOOL : T_UINT32;
+    case T_INT8:
+    case T_INT16:
+    case T_INT32: return r->stored ? T_INT64 : T_UINT32;
+    case T_INT64: return r->stored ? T_INT64 : T_UINT64;
+    case T_UINT64: return T_UINT64;
+    case T_FP32:
+    case T_FP64: return T_FP64;
+    default: return T_UINT32;
+  }
+}
 
 /* Decodes the values, in the order of the blob, `count` of them (iso: one, repeated), to X. */
 static Info read_values(Reader *r, void *X, u32 count) {
-  u32 type = type_of(r), x64 = held_as(type) == T_UINT64,
-      as_is = !iso_of(r) && (type == T_UINT32 || type == T_UINT64);
+  u32 type = type_of(r), x64 = type64(held_as(r)),
+      as_is = !iso_of(r) && type != T_BOOL && type_bytes(type) == width(x64) && (type != T_INT64 || r->stored) &&
+              type != T_INT32 && type != T_FP32;
   u64 negative = 0;
   Info info = decode(r, IN_AX, as_is ? X : NULL);
   if (info || as_is) return info;
@@ -190,7 +205,8 @@ static Info read_values(Reader *r, void *X, u32 count) {
   } else {
     for (u32 k = 0; k < count; k++) put(X, x64, k, value_at(from, type, k, &negative));
   }
-  return negative ? fail(DOMAIN_MISMATCH, "a value is negative; only non-negative ones are read") : OK;
+  return negative && !r->stored ? fail(DOMAIN_MISMATCH, "a value is negative; only non-negative ones are read")
+                                : OK;
 }
 
 /*
@@ -247,7 +263,7 @@ static Info read_vectors(Reader *r, u32 nvals, Matrix **out, int *jumbled) {
   u64 nvec = r->h.nvec < nvals ? r->h.nvec : nvals;
   Info info = pattern_new(&P, r->h.vdim, r->h.vlen, nvec, nvals);
   if (info) return info;
-  if (!(info = convert_any(r, P, jumbled)) && !(info = matrix_new(out, P, held_as(type_of(r))))) {
+  if (!(info = convert_any(r, P, jumbled)) && !(info = matrix_new(out, P, held_as(r)))) {
     if ((info = read_values(r, (*out)->Ax, nvals))) gb_matrix_free(*out);
   }
   pattern_release(P);
@@ -276,8 +292,8 @@ static Info reorder(Matrix *A, int transpose, Matrix **out) {
 /* Bitmap and full blobs: place k is vector k / vlen, position k % vlen. */
 static Info read_places(Reader *r, u32 places, Matrix **out) {
   const u8 *present = sparsity_of(r) == BITMAP ? r->array[IN_AB] : NULL;
-  Type type = held_as(type_of(r));
-  u32 x64 = type == T_UINT64, n = 0, vlen = (u32)r->h.vlen;
+  Type type = held_as(r);
+  u32 x64 = type64(type), n = 0, vlen = (u32)r->h.vlen;
   u64 *I = heap_allocate((u64)places * 8), *J = heap_allocate((u64)places * 8);
   void *X = heap_allocate((u64)places * width(x64));
   Info info = I && J && X ? read_values(r, X, places) : fail_memory();
@@ -314,12 +330,13 @@ static Info read_blob(Reader *r, u64 size, Matrix **out) {
 }
 
 /*
- * A matrix from a blob of `size` bytes. Types BOOL, INT and UINT of any width are read: into UINT32, those of
- * 64 bits into UINT64. Result 0: the matrix. INVALID_OBJECT (damaged), DOMAIN_MISMATCH (type, or negative),
- * NOT_IMPLEMENTED (large full matrices), OUT_OF_MEMORY.
+ * A matrix from a blob of `size` bytes. If `stored`, its type is kept, in the smallest of ours that holds it; else
+ * types BOOL, INT and UINT of any width are read: into UINT32, those of 64 bits into UINT64. Result 0: the matrix.
+ * INVALID_OBJECT (damaged), DOMAIN_MISMATCH (type, or negative), NOT_IMPLEMENTED (large full matrices),
+ * OUT_OF_MEMORY.
  */
-Info EXPORT(gb_deserialize)(const u8 *blob, u64 size) {
-  Reader r = {.blob = blob};
+Info EXPORT(gb_deserialize)(const u8 *blob, u64 size, int stored) {
+  Reader r = {.blob = blob, .stored = stored};
   Matrix *A;
   memcpy(&r.h, blob, size < sizeof r.h ? (size_t)size : sizeof r.h);
   Info info = read_blob(&r, size, &A);

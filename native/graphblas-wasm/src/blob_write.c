@@ -82,6 +82,20 @@ static Info section_write(Section *s, const void *array, u64 n, u32 from64, u32 
   return OK;
 }
 
+static Info section_write_bytes(Section *s, const u8 *array, u64 n, int level) {
+  *s = (Section){.bytes = n, .method = METHOD_NONE};
+  if (!n) return OK;
+  u64 words = (n + 3) / 4; /* blocks are cut anywhere: a byte array may pass for one of u32 */
+  if (level && n >= RAW_BELOW) return section_pack(s, array, words, 0, 0, level);
+  s->blocks = 1;
+  s->ends = heap_allocate(8);
+  s->content = heap_allocate(n);
+  if (!s->ends || !s->content) return fail_memory();
+  s->ends[0] = n;
+  memcpy(s->content, array, (size_t)n);
+  return OK;
+}
+
 static int all_equal(const Matrix *A) {
   u32 n = A->pattern->nvals, x64 = is64(A);
   u64 first = n ? get(A->Ax, x64, 0) : 0, differ = 0;
@@ -114,7 +128,7 @@ static Info assemble(const Matrix *A, int iso, const Section *sections, u8 **blo
                   .nvec = sparse ? 1 : P->nvec,
                   .nvec_nonempty = P->nvec,
                   .nvals = P->nvals,
-                  .type_bytes = width(is64(A)),
+                  .type_bytes = A->type == T_BOOL ? 1 : width(is64(A)),
                   .hyper_switch = 0.0625f,
                   .bitmap_switch = 0.04f,
                   .sparsity_control = HYPERSPARSE | SPARSE | BITMAP | FULL,
@@ -136,10 +150,22 @@ static Info assemble(const Matrix *A, int iso, const Section *sections, u8 **blo
   return OK;
 }
 
+/* BOOL is a byte in a blob. */
+static Info write_bools(Section *s, const u32 *values, u32 n, int level) {
+  u8 *plain = heap_allocate(n);
+  if (!plain) return fail_memory();
+  for (u32 k = 0; k < n; k++) plain[k] = (u8)values[k];
+  Info info = section_write_bytes(s, plain, n, level);
+  heap_free(plain);
+  return info;
+}
+
 static Info write_plane(const Matrix *A, Section *sections, int level, u8 **blob, u64 *bytes) {
   int iso = all_equal(A);
+  u32 n = iso ? 1 : A->pattern->nvals;
   Section *values = &sections[IN_AX];
-  Info info = section_write(values, A->Ax, iso ? 1 : A->pattern->nvals, is64(A), is64(A), level);
+  Info info = A->type == T_BOOL ? write_bools(values, A->Ax, n, level)
+                                : section_write(values, A->Ax, n, is64(A), is64(A), level);
   if (!info) info = assemble(A, iso, sections, blob, bytes);
   section_free(values);
   return info;

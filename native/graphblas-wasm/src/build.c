@@ -86,8 +86,38 @@ INLINE u32 fold_op(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Pa
   }
 }
 
+/* Any op on any type. */
+static u32 fold_typed(Matrix *A, const u64 *keys, const void *X, u32 n, Op dup, Packing pack) {
+  Pattern *P = A->pattern;
+  Binary f = binary_of(dup, A->type);
+  u64 mask = ((u64)1 << pack.column_bits) - 1;
+  u32 count = 0, nvec = 0, x64 = is64(A);
+  for (u32 k = 0; k < n; k++) {
+    u64 key = keys[k], row = key >> pack.column_bits, x = get(X, x64, k);
+    if (k && key == keys[k - 1]) {
+      put(A->Ax, x64, count - 1, f(get(A->Ax, x64, count - 1), x));
+      continue;
+    }
+    if (!k || row != keys[k - 1] >> pack.column_bits) {
+      put(P->Ah, P->wide, nvec, row + pack.row0);
+      P->Ap[nvec++] = count;
+    }
+    put(P->Aj, P->wide, count, (key & mask) + pack.column0);
+    put(A->Ax, x64, count++, x);
+  }
+  P->Ap[nvec] = count;
+  matrix_trim(A, nvec, count);
+  return count;
+}
+
+/* Is it a choice among unsigned values, or their sum? */
+static int folds_unsigned(Type type, Op dup) {
+  return dup == OP_FIRST || dup == OP_SECOND || dup == OP_NONE || (is_unsigned(type) && dup <= OP_MIN);
+}
+
 static u32 fold_any(Matrix *A, const u64 *keys, const void *X, u32 x64, u32 n, Op dup, Packing pack) {
   u32 a64 = is64(A);
+  if (!folds_unsigned(A->type, dup)) return fold_typed(A, keys, X, n, dup, pack);
   if (A->pattern->wide) return fold_op(A, keys, X, x64, n, pack, 1, a64, dup);
   pack = (Packing){32, 0, 0}; /* as build_tuples packs narrow ones: constants, for the usual case */
   if (x64) return fold_op(A, keys, X, 1, n, pack, 0, 1, dup);
@@ -111,10 +141,10 @@ static int narrowed(u32 *to, const u64 *X, u32 n) {
  */
 static Info build_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *keys, u64 *spare, void *X, u32 n,
                        Op dup, Packing pack, u64 varying) {
-  u32 x64 = type == T_UINT64;
+  u32 x64 = type64(type);
   void *spare_X = heap_allocate((u64)n * width(x64)), *to_free = spare_X;
   if (!spare_X) return fail_memory();
-  if (x64 && narrowed(spare_X, X, n)) {
+  if (type == T_UINT64 && folds_unsigned(type, dup) && narrowed(spare_X, X, n)) {
     void *values = spare_X;
     spare_X = X;
     X = values;
@@ -162,8 +192,9 @@ static u32 *order_by(const u64 *array, u32 *order, u32 *spare, u64 *keys, u64 *s
 /* Tuples that no 64-bit key holds: the order by column, then stably by row. */
 static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n,
                            Op dup) {
-  u32 x64 = type == T_UINT64, *order = heap_allocate((u64)n * 4), *spare = heap_allocate((u64)n * 4);
+  u32 x64 = type64(type), *order = heap_allocate((u64)n * 4), *spare = heap_allocate((u64)n * 4);
   u64 *keys = heap_allocate((u64)n * 8), *spare_keys = heap_allocate((u64)n * 8);
+  Binary f = binary_of(dup, type);
   Pattern *P = NULL;
   Info info = order && spare && keys && spare_keys ? pattern_new(&P, nrows, ncols, n, n) : fail_memory();
   if (!info && !(info = matrix_new(out, P, type))) {
@@ -179,7 +210,7 @@ static Info build_two_keys(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I
       last += k && !same;
       keys[last] = row;
       spare_keys[last] = column;
-      put((*out)->Ax, x64, last, same ? combine(dup, get((*out)->Ax, x64, last), x, x64) : x);
+      put((*out)->Ax, x64, last, same ? f(get((*out)->Ax, x64, last), x) : x);
     }
     if (info)
       gb_matrix_free(*out);

@@ -13,6 +13,7 @@
 #define IN_A 1
 #define IN_B 2
 #define LANES 3
+#define WIDEN 99 /* for a type */
 
 typedef struct {
   Pattern *pattern;
@@ -237,14 +238,38 @@ static int sum_may_overflow(const Matrix *A, const Matrix *B) {
   return (u64)a + b > UINT32_MAX;
 }
 
+/* Any op on any type, in which A and B already are. */
+static void combine_typed(const u8 *source, const Matrix *A, const Matrix *B, Matrix *C, Op op) {
+  Binary f = binary_of(op, C->type);
+  u32 n = C->pattern->nvals, x64 = is64(C), i = 0, j = 0;
+  for (u32 k = 0; k < n; k++) {
+    u32 from = source[k];
+    u64 a = get(A->Ax, x64, i), b = get(B->Ax, x64, j);
+    put(C->Ax, x64, k, from == IN_A ? a : from == IN_B ? b : f(a, b));
+    i += from & 1;
+    j += from >> 1;
+  }
+}
+
+static Info add_typed(const Union *U, const Matrix *A, const Matrix *B, Op op, Type type, Matrix **out) {
+  Matrix *a = NULL, *b = NULL;
+  Info info = matrix_cast(A, type, &a);
+  if (!info) info = matrix_cast(B, type, &b);
+  if (!info && !(info = matrix_new(out, U->pattern, type))) combine_typed(U->source, a, b, *out, op);
+  gb_matrix_free(a), gb_matrix_free(b);
+  return info;
+}
+
 static Info add_plane(const Union *U, const Matrix *A, const Matrix *B, Op op, u32 type, Matrix **out) {
-  Type larger = is64(A) || is64(B) ? T_UINT64 : T_UINT32;
+  Type larger = larger_type(A->type, B->type);
   if (!type)
     type = larger;
-  else if (type == 1)
-    type = larger == T_UINT32 && op == OP_PLUS && sum_may_overflow(A, B) ? T_UINT64 : larger;
+  else if (type == WIDEN)
+    type = larger == T_UINT32 && A->type == B->type && op == OP_PLUS && sum_may_overflow(A, B) ? T_UINT64 : larger;
   else if (type == T_UINT32 && larger == T_UINT64)
     return fail(DOMAIN_MISMATCH, "UINT64 values are not added in UINT32; cast them first");
+  if (op > OP_SECOND || !is_unsigned(type) || !is_unsigned(A->type) || !is_unsigned(B->type))
+    return add_typed(U, A, B, op, type, out);
   Info info = matrix_new(out, U->pattern, type);
   if (info) return info;
   const Matrix *alone = !B->pattern->nvals ? A : !A->pattern->nvals ? B : NULL;
@@ -257,7 +282,7 @@ static Info add_plane(const Union *U, const Matrix *A, const Matrix *B, Op op, u
 
 /*
  * C[k] = A[k] op B[k] for k < planes, where all A share one pattern and all B share one: the merge is done
- * once and the C share theirs. type: 0 the larger of the two, 1 the same but UINT64 where a sum of UINT32
+ * once and the C share theirs. type: 0 the larger of the two, WIDEN the same but UINT64 where a sum of UINT32
  * might overflow, or a Type. DIMENSION_MISMATCH, DOMAIN_MISMATCH, OUT_OF_MEMORY.
  */
 Info EXPORT(gb_ewise_add)(Matrix **A, Matrix **B, Matrix **C, u32 planes, Op op, u32 type) {

@@ -34,10 +34,36 @@ typedef enum {
   INDEX_OUT_OF_BOUNDS = -105,
 } Info;
 
-/* Type codes as SuiteSparse writes them in a blob; a Matrix is of UINT32 or UINT64. */
-typedef enum { T_BOOL = 1, T_INT8, T_UINT8, T_INT16, T_UINT16, T_INT32, T_UINT32, T_INT64, T_UINT64 } Type;
+/* Type codes as SuiteSparse writes them in a blob; a Matrix is of BOOL, UINT32, INT64, UINT64 or FP64. */
+typedef enum {
+  T_BOOL = 1,
+  T_INT8,
+  T_UINT8,
+  T_INT16,
+  T_UINT16,
+  T_INT32,
+  T_UINT32,
+  T_INT64,
+  T_UINT64,
+  T_FP32,
+  T_FP64,
+} Type;
 
-typedef enum { OP_PLUS, OP_MAX, OP_MIN, OP_FIRST, OP_SECOND, OP_COUNT, OP_NONE } Op;
+typedef enum {
+  OP_PLUS,
+  OP_MAX,
+  OP_MIN,
+  OP_FIRST,
+  OP_SECOND,
+  OP_COUNT,
+  OP_NONE,
+  OP_TIMES,
+  OP_MINUS,
+  OP_LOR,
+  OP_LAND,
+  OP_ANY,
+  OP_ONEB,
+} Op;
 
 #define GB_INDEX_MAX ((u64)1 << 60)  /* the largest dimension */
 #define GB_NARROW_MAX ((u64)1 << 32) /* dimensions up to this have 32-bit indices in memory */
@@ -60,16 +86,9 @@ typedef struct {
 typedef struct {
   Pattern *pattern;
   Type type;
-  void *Ax; /* nvals values of u32 or u64 */
+  void *Ax; /* nvals values: u32 of BOOL (0 or 1) and UINT32, u64 of the others, which are carried as their bits */
 } Matrix;
-
-/* A sparse vector of UINT64. */
-typedef struct {
-  u64 size;
-  u32 nvals;
-  u64 *index; /* nvals, strictly increasing */
-  u64 *value; /* nvals */
-} Vector;
+/* A vector is a matrix of one row: every operation on matrices is one on vectors. */
 
 #ifdef __wasm__
 #define EXPORT(name) __attribute__((export_name(#name))) name
@@ -92,7 +111,9 @@ INLINE void put(void *array, u32 wide, size_t i, u64 value) {
     ((u32 *)array)[i] = (u32)value;
 }
 INLINE size_t width(u32 wide) { return wide ? 8 : 4; }
-INLINE u32 is64(const Matrix *A) { return A->type == T_UINT64; }
+INLINE u32 type64(Type type) { return type >= T_INT64; }
+INLINE u32 is64(const Matrix *A) { return type64(A->type); }
+INLINE int is_unsigned(Type type) { return type == T_UINT32 || type == T_UINT64; }
 
 /* heap.c: every block is 16-byte aligned; NULL when the limit is reached. */
 void *heap_allocate(u64 bytes);
@@ -117,8 +138,27 @@ Info matrix_new(Matrix **out, Pattern *P, Type type);
 void EXPORT(gb_matrix_free)(Matrix *A);
 void EXPORT(gb_matrix_rows)(const Matrix *A, u64 *I);
 void matrix_copy_values(const Matrix *A, Matrix *C);
-Info vector_new(Vector **out, u64 size, u32 capacity);
-void EXPORT(gb_vector_free)(Vector *v);
+Info matrix_over(Matrix **out, u64 nrows, u64 ncols, u64 nvec, u64 nvals, Type type);
+void matrix_trim(Matrix *A, u32 nvec, u32 nvals);
+Info matrix_cast(const Matrix *A, Type type, Matrix **out);
+Info vector_new(Matrix **out, u64 size, u32 nvals, Type type);
+
+/* ops.c: operators on values as they are carried. */
+typedef u64 (*Binary)(u64 x, u64 y);
+Binary binary_of(Op op, Type type);
+u64 cast_value(u64 x, Type from, Type to);
+u64 identity_of(Op op, Type type);
+Type larger_type(Type a, Type b);
+INLINE double as_double(u64 bits) {
+  double x;
+  memcpy(&x, &bits, 8);
+  return x;
+}
+INLINE u64 as_bits(double x) {
+  u64 bits;
+  memcpy(&bits, &x, 8);
+  return bits;
+}
 
 /* reduce.c: the columns of all entries in order, each with what it had in an array of u32 or u64. */
 typedef struct {
@@ -133,6 +173,9 @@ void columns_free(Columns *c);
 Info build_tuples(Matrix **out, Type type, u64 nrows, u64 ncols, u64 *I, u64 *J, void *X, u32 n, Op dup);
 void pattern_from_packed(Pattern *P, const u64 *keys, u32 n);
 
+/* filter.c */
+Info matrix_compact(const Matrix *A, const u8 *keep, Matrix **out);
+
 /* zstd_glue.c, zstd_direct.c, lz4.c */
 Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int level, int indices,
                size_t *written);
@@ -141,6 +184,7 @@ size_t zstd_pack_direct(void *to, size_t capacity, const void *source, size_t by
 int zstd_unpack(void *to, size_t bytes, const void *from, size_t packed);
 int lz4_unpack(void *to, size_t bytes, const void *from, size_t packed);
 
+/* Unsigned arithmetic, in loops of their own for each op and width; binary_of() has the rest. */
 INLINE u64 combine(Op op, u64 x, u64 y, u32 wide) {
   switch (op) {
     case OP_PLUS: return wide ? x + y : (u32)(x + y);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Matrices and vectors: making, freeing, casting, comparing, copying out. */
+/* Matrices: making, freeing, casting, comparing, copying out. */
 #include "gb.h"
 
 /*
@@ -8,7 +8,7 @@
  */
 Info matrix_new(Matrix **out, Pattern *P, Type type) {
   Matrix *A = heap_allocate(sizeof(Matrix));
-  void *Ax = heap_allocate(((u64)P->nvals + 1) * width(type == T_UINT64));
+  void *Ax = heap_allocate(((u64)P->nvals + 1) * width(type64(type)));
   if (!A || !Ax) {
     heap_free(A);
     heap_free(Ax);
@@ -27,28 +27,36 @@ void EXPORT(gb_matrix_free)(Matrix *A) {
   heap_free(A);
 }
 
-Info vector_new(Vector **out, u64 size, u32 capacity) {
-  Vector *v = heap_allocate(sizeof(Vector));
-  u64 *index = heap_allocate((u64)capacity * 8), *value = heap_allocate((u64)capacity * 8);
-  if (!v || !index || !value) {
-    heap_free(v);
-    heap_free(index);
-    heap_free(value);
-    return fail_memory();
-  }
-  *v = (Vector){size, capacity, index, value};
-  *out = v;
+/* A matrix over a new pattern of its own, with room for nvec rows and nvals entries. */
+Info matrix_over(Matrix **out, u64 nrows, u64 ncols, u64 nvec, u64 nvals, Type type) {
+  Pattern *P;
+  Info info = pattern_new(&P, nrows, ncols, nvec, nvals);
+  if (info) return info;
+  info = matrix_new(out, P, type);
+  pattern_release(P);
+  return info;
+}
+
+/* Gives back what the matrix, whose pattern nobody shares yet, had room for and did not need. */
+void matrix_trim(Matrix *A, u32 nvec, u32 nvals) {
+  pattern_trim(A->pattern, nvec, nvals);
+  heap_shrink(A->Ax, ((size_t)nvals + 1) * width(is64(A)));
+}
+
+/* A vector with room for nvals indices (Aj) and values (Ax), which the caller writes. */
+Info vector_new(Matrix **out, u64 size, u32 nvals, Type type) {
+  Info info = matrix_over(out, 1, size, nvals ? 1 : 0, nvals, type);
+  if (info || !nvals) return info;
+  Pattern *P = (*out)->pattern;
+  put(P->Ah, P->wide, 0, 0);
+  P->Ap[1] = nvals;
   return OK;
 }
 
-void EXPORT(gb_vector_free)(Vector *v) {
-  if (!v) return;
-  heap_free(v->index);
-  heap_free(v->value);
-  heap_free(v);
-}
-
-/* A matrix over P with the n values X (u64 if x64; the same one n times if iso). Result 0: the matrix. */
+/*
+ * A matrix over P with the n values X (u64 if x64; the same one n times if iso), bits of the type, or unsigned ones
+ * for an unsigned type. Result 0: the matrix.
+ */
 Info EXPORT(gb_matrix_from_values)(Pattern *P, Type type, const void *X, u32 x64, u32 iso) {
   Matrix *A;
   Info info = matrix_new(&A, P, type);
@@ -76,36 +84,40 @@ void EXPORT(gb_matrix_describe)(const Matrix *A) {
   memcpy(gb_result, facts, sizeof facts);
 }
 
-/* size, nvals, index, value */
-void EXPORT(gb_vector_describe)(const Vector *v) {
-  u64 facts[] = {v->size, v->nvals, (uintptr_t)v->index, (uintptr_t)v->value};
-  memcpy(gb_result, facts, sizeof facts);
-}
-
-/* A's values to C, which has as many, in C's type; to UINT32 they wrap, as in GraphBLAS. */
+/* A's values to C, which has as many, in C's type, as GraphBLAS casts them: integers wrap, FP64 saturates. */
 void matrix_copy_values(const Matrix *A, Matrix *C) {
-  u32 n = A->pattern->nvals;
+  u32 n = A->pattern->nvals, a64 = is64(A), c64 = is64(C);
   if (A->type == C->type)
-    memcpy(C->Ax, A->Ax, n * width(is64(A)));
-  else if (is64(C))
+    memcpy(C->Ax, A->Ax, n * width(a64));
+  else if (A->type == T_UINT32 && C->type == T_UINT64)
     for (u32 k = 0; k < n; k++) ((u64 *)C->Ax)[k] = ((u32 *)A->Ax)[k];
   else
-    for (u32 k = 0; k < n; k++) ((u32 *)C->Ax)[k] = (u32)((u64 *)A->Ax)[k];
+    for (u32 k = 0; k < n; k++) put(C->Ax, c64, k, cast_value(get(A->Ax, a64, k), A->type, C->type));
 }
 
-/* The same pattern, shared, with the values in another type. Result 0: the matrix. */
+/* The same pattern, shared, with the values in another type. */
+Info matrix_cast(const Matrix *A, Type type, Matrix **out) {
+  Info info = matrix_new(out, A->pattern, type);
+  if (!info) matrix_copy_values(A, *out);
+  return info;
+}
+
+/* The same. Result 0: the matrix. */
 Info EXPORT(gb_matrix_cast)(const Matrix *A, Type type) {
   Matrix *C;
-  Info info = matrix_new(&C, A->pattern, type);
-  if (info) return info;
-  matrix_copy_values(A, C);
-  gb_result[0] = (uintptr_t)C;
-  return OK;
+  Info info = matrix_cast(A, type, &C);
+  if (!info) gb_result[0] = (uintptr_t)C;
+  return info;
 }
 
 u32 EXPORT(gb_matrix_is_equal)(const Matrix *A, const Matrix *B) {
-  return A->type == B->type && pattern_equal(A->pattern, B->pattern) &&
-         !memcmp(A->Ax, B->Ax, A->pattern->nvals * width(is64(A)));
+  u32 n = A->pattern->nvals;
+  if (A->type != B->type || !pattern_equal(A->pattern, B->pattern)) return 0;
+  if (A->type != T_FP64) return !memcmp(A->Ax, B->Ax, n * width(is64(A)));
+  const double *a = A->Ax, *b = B->Ax; /* 0 equals -0; NaN equals nothing */
+  for (u32 k = 0; k < n; k++)
+    if (a[k] != b[k]) return 0;
+  return 1;
 }
 
 /* Makes B use A's pattern if the two are the same; 1 if they now share it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * GrB_reduce to vectors and scalars. Results are UINT64 whatever the matrix holds (sums of UINT32 do not wrap
- * at 2^32; sums of UINT64 wrap as in GraphBLAS).
+ * GrB_reduce to vectors and scalars. Of unsigned types the results are UINT64: sums of UINT32 do not wrap at 2^32;
+ * sums of UINT64 wrap as in GraphBLAS.
  */
 #include "gb.h"
 #include "radix.h"
@@ -23,46 +23,71 @@ static u64 reduce_any(const void *X, u32 x64, u32 start, u32 end, Op op) {
 }
 
 /*
- * Result 0: the reduction of all values; 0 without any, which is the identity of plus, max and count (not
- * of * min).
+ * What a reduction gives: UINT64 of unsigned types and BOOL, INT64 and FP64 of their own; BOOL of lor and land; any
+ * as it is; counts are UINT64.
  */
+static Type result_type(Type type, Op op) {
+  if (op == OP_COUNT) return T_UINT64;
+  if (op == OP_LOR || op == OP_LAND) return T_BOOL;
+  return op == OP_ANY || type == T_INT64 || type == T_FP64 ? type : T_UINT64;
+}
+
+/* Are u64 and combine() all it takes? */
+static int is_plain(Type type, Op op) {
+  return op == OP_COUNT || (is_unsigned(type) && (op == OP_PLUS || op == OP_MAX || op == OP_MIN));
+}
+
+/* X[start] to X[end - 1], of which there is at least one. */
+static u64 reduce_typed(const void *X, Type type, u32 start, u32 end, Op op) {
+  u32 x64 = type64(type);
+  if (is_plain(type, op)) return reduce_any(X, x64, start, end, op);
+  Type to = result_type(type, op);
+  u64 held = cast_value(get(X, x64, start), type, to);
+  if (op == OP_ANY) return held;
+  Binary f = binary_of(op, to);
+  for (u32 p = start + 1; p < end; p++) held = f(held, cast_value(get(X, x64, p), type, to));
+  return held;
+}
+
+/* Results: the reduction of all values, without any the identity (of count: 0); its type. */
 void EXPORT(gb_matrix_reduce)(const Matrix *A, Op op) {
   u32 n = A->pattern->nvals;
-  gb_result[0] = n ? reduce_any(A->Ax, is64(A), 0, n, op) : op == OP_MIN ? UINT64_MAX : 0;
+  Type to = result_type(A->type, op);
+  gb_result[0] = n ? reduce_typed(A->Ax, A->type, 0, n, op) : identity_of(op, to);
+  gb_result[1] = to;
 }
 
-void EXPORT(gb_vector_reduce)(const Vector *v, Op op) {
-  gb_result[0] = v->nvals ? reduce_any(v->value, 1, 0, v->nvals, op) : op == OP_MIN ? UINT64_MAX : 0;
+INLINE void reduce_rows(const Pattern *P, const void *X, u64 *value, u32 x64, Op op) {
+  for (u32 k = 0; k < P->nvec; k++) value[k] = reduce_run(X, x64, P->Ap[k], P->Ap[k + 1], op);
 }
 
-INLINE void reduce_rows(const Pattern *P, const void *X, Vector *v, u32 x64, u32 wide, Op op) {
-  for (u32 k = 0; k < P->nvec; k++) {
-    v->index[k] = get(P->Ah, wide, k);
-    v->value[k] = reduce_run(X, x64, P->Ap[k], P->Ap[k + 1], op);
-  }
+INLINE void reduce_rows_op(const Matrix *A, u64 *value, Op op) {
+  is64(A) ? reduce_rows(A->pattern, A->Ax, value, 1, op) : reduce_rows(A->pattern, A->Ax, value, 0, op);
 }
 
-INLINE void reduce_rows_op(const Matrix *A, Vector *v, Op op) {
+static void reduce_rows_typed(const Matrix *A, void *value, u32 to64, Op op) {
   const Pattern *P = A->pattern;
-  if (P->wide)
-    is64(A) ? reduce_rows(P, A->Ax, v, 1, 1, op) : reduce_rows(P, A->Ax, v, 0, 1, op);
-  else
-    is64(A) ? reduce_rows(P, A->Ax, v, 1, 0, op) : reduce_rows(P, A->Ax, v, 0, 0, op);
+  for (u32 k = 0; k < P->nvec; k++)
+    put(value, to64, k, reduce_typed(A->Ax, A->type, P->Ap[k], P->Ap[k + 1], op));
 }
 
-/* Result 0: a Vector of the rows that have entries. */
+/* Result 0: a vector of the rows that have entries. */
 Info EXPORT(gb_reduce_rows)(const Matrix *A, Op op) {
-  Vector *v;
-  Info info = vector_new(&v, A->pattern->nrows, A->pattern->nvec);
+  const Pattern *P = A->pattern;
+  Matrix *v;
+  Info info = vector_new(&v, P->nrows, P->nvec, result_type(A->type, op));
   if (info) return info;
-  if (op == OP_COUNT)
-    reduce_rows_op(A, v, OP_COUNT);
+  for (u32 k = 0; k < P->nvec; k++) put(v->pattern->Aj, v->pattern->wide, k, get(P->Ah, P->wide, k));
+  if (!is_plain(A->type, op))
+    reduce_rows_typed(A, v->Ax, is64(v), op);
+  else if (op == OP_COUNT)
+    reduce_rows_op(A, v->Ax, OP_COUNT);
   else if (op == OP_MAX)
-    reduce_rows_op(A, v, OP_MAX);
+    reduce_rows_op(A, v->Ax, OP_MAX);
   else if (op == OP_MIN)
-    reduce_rows_op(A, v, OP_MIN);
+    reduce_rows_op(A, v->Ax, OP_MIN);
   else
-    reduce_rows_op(A, v, OP_PLUS);
+    reduce_rows_op(A, v->Ax, OP_PLUS);
   gb_result[0] = (uintptr_t)v;
   return OK;
 }
@@ -103,21 +128,21 @@ Info columns_sorted(const Pattern *P, const void *load, u32 x64, Columns *c) {
   return OK;
 }
 
-/* Result 0: a Vector of the columns that have entries. */
+/* Result 0: a vector of the columns that have entries. */
 Info EXPORT(gb_reduce_columns)(const Matrix *A, Op op) {
   Columns c;
   Info info = columns_sorted(A->pattern, A->Ax, is64(A), &c);
   if (info) return info;
   u32 wide = A->pattern->wide, distinct = 0;
   for (u32 k = 0; k < c.n; k++) distinct += !k || get(c.J, wide, k) != get(c.J, wide, k - 1);
-  Vector *v;
-  if (!(info = vector_new(&v, A->pattern->ncols, distinct))) {
+  Matrix *v;
+  if (!(info = vector_new(&v, A->pattern->ncols, distinct, result_type(A->type, op)))) {
     for (u32 k = 0, at = 0; k < c.n; at++) {
       u64 column = get(c.J, wide, k);
       u32 start = k;
       while (k < c.n && get(c.J, wide, k) == column) k++;
-      v->index[at] = column;
-      v->value[at] = reduce_any(c.X, is64(A), start, k, op);
+      put(v->pattern->Aj, v->pattern->wide, at, column);
+      put(v->Ax, is64(v), at, reduce_typed(c.X, A->type, start, k, op));
     }
     gb_result[0] = (uintptr_t)v;
   }

@@ -102,39 +102,53 @@ static u32 best_of(const void *X, u32 x64, u32 n, u32 *at, u32 most) {
   return found;
 }
 
-/* The largest entries of A, at most `most`, to rows, columns and values. Result 0: how many. */
-Info EXPORT(gb_matrix_top)(const Matrix *A, u32 most, u64 *rows, u64 *columns, u64 *values) {
-  const Pattern *P = A->pattern;
-  u32 *at = heap_allocate((u64)most * 4);
-  if (!at) return fail_memory();
-  u32 found = best_of(A->Ax, is64(A), P->nvals, at, most);
-  for (u32 k = 0; k < found; k++) {
-    u32 p = at[k], low = 0, high = P->nvec; /* the last row that starts at or before p */
-    while (high - low > 1) {
-      u32 middle = low + (high - low) / 2;
-      if (P->Ap[middle] <= p)
-        low = middle;
-      else
-        high = middle;
-    }
-    rows[k] = get(P->Ah, P->wide, low);
-    columns[k] = get(P->Aj, P->wide, p);
-    values[k] = get(A->Ax, is64(A), p);
-  }
-  heap_free(at);
-  gb_result[0] = found;
+/* Values as u64 that compare as the values do; the values themselves if unsigned ones. */
+static u64 order_key(u64 x, Type type) {
+  const u64 sign = (u64)1 << 63;
+  if (type == T_INT64) return x ^ sign;
+  return type != T_FP64 ? x : x & sign ? ~x : x | sign;
+}
+
+static Info order_keys(const Matrix *A, u64 **keys) {
+  u32 n = A->pattern->nvals;
+  *keys = NULL;
+  if (A->type != T_INT64 && A->type != T_FP64) return OK;
+  if (!(*keys = heap_allocate((u64)n * 8))) return fail_memory();
+  for (u32 k = 0; k < n; k++) (*keys)[k] = order_key(((u64 *)A->Ax)[k], A->type);
   return OK;
 }
 
-Info EXPORT(gb_vector_top)(const Vector *v, u32 most, u64 *indices, u64 *values) {
-  u32 *at = heap_allocate((u64)most * 4);
-  if (!at) return fail_memory();
-  u32 found = best_of(v->value, 1, v->nvals, at, most);
-  for (u32 k = 0; k < found; k++) {
-    indices[k] = v->index[at[k]];
-    values[k] = v->value[at[k]];
+/* The row, among P's, of position p. */
+static u32 row_of(const Pattern *P, u32 p) {
+  u32 low = 0, high = P->nvec; /* the last row that starts at or before p */
+  while (high - low > 1) {
+    u32 middle = low + (high - low) / 2;
+    if (P->Ap[middle] <= p)
+      low = middle;
+    else
+      high = middle;
   }
-  heap_free(at);
+  return low;
+}
+
+/* The largest entries of A, at most `most`, to rows, columns and values (their bits). Result 0: how many. */
+Info EXPORT(gb_matrix_top)(const Matrix *A, u32 most, u64 *rows, u64 *columns, u64 *values) {
+  const Pattern *P = A->pattern;
+  u64 *keys;
+  u32 *at = heap_allocate((u64)most * 4);
+  Info info = at ? order_keys(A, &keys) : fail_memory();
+  if (info) {
+    heap_free(at);
+    return info;
+  }
+  u32 found = keys ? best_of(keys, 1, P->nvals, at, most) : best_of(A->Ax, is64(A), P->nvals, at, most);
+  for (u32 k = 0; k < found; k++) {
+    u32 p = at[k];
+    rows[k] = get(P->Ah, P->wide, row_of(P, p));
+    columns[k] = get(P->Aj, P->wide, p);
+    values[k] = get(A->Ax, is64(A), p);
+  }
+  heap_free(at), heap_free(keys);
   gb_result[0] = found;
   return OK;
 }

@@ -58,8 +58,8 @@ describe("errors", () => {
     ],
     ["zero dimension", "GrB_INVALID_VALUE", () => gb.matrix("UINT32", 0n, 1n)],
     ["dimension beyond 2^60", "GrB_INVALID_VALUE", () => gb.matrix("UINT32", 1n, (1n << 60n) + 1n)],
-    ["unknown type", "GrB_DOMAIN_MISMATCH", () => gb.matrix("FP64" as "UINT32", 1n, 1n)],
-    ["unknown operator", "GrB_INVALID_VALUE", () => sample(gb).eWiseAdd(sample(gb), "times" as "plus")],
+    ["unknown type", "GrB_DOMAIN_MISMATCH", () => gb.matrix("FP16" as "UINT32", 1n, 1n)],
+    ["unknown operator", "GrB_INVALID_VALUE", () => sample(gb).eWiseAdd(sample(gb), "power" as "plus")],
     ["build: row beyond", "GrB_INDEX_OUT_OF_BOUNDS", () => gb.build("UINT32", 5n, 9n, longs(5), longs(1), 1)],
     [
       "build: column beyond",

@@ -7,7 +7,7 @@ import { canonical, Oracle, oracleMissing } from "./oracle.js";
 
 const OPS: BinaryOp[] = ["plus", "max", "min", "first", "second"];
 const REDUCTIONS: ReduceOp[] = ["plus", "max", "min", "count"];
-const CASES = 1000;
+const CASES = Number(process.env.SPARSEWIRE_GRB_CASES ?? 150);
 
 function matrixOf(gb: GraphBLAS, { type, nrows, ncols, I, J, X }: Case, dup: BinaryOp | null = null): Matrix {
   return gb.build(type, nrows, ncols, I, J, X, dup);

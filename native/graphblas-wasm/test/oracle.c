@@ -209,6 +209,8 @@ static void do_deserialize(const Message *m, Message *to) {
   GrB_Matrix_free(&A);
 }
 
+#include "oracle_ops.h"
+
 static void serve(void) {
   Message m = {0}, to = {0};
   while (receive(&m)) {
@@ -219,7 +221,8 @@ static void serve(void) {
       case 'R': do_reduce(&m, &to); break;
       case 'S': do_serialize(&m, &to); break;
       case 'D': do_deserialize(&m, &to); break;
-      default: exit(2);
+      default:
+        if (!serve_algebra(&m, &to)) exit(2);
     }
     answer(&to);
     discard(&m);
