@@ -8,6 +8,7 @@ import { registerDoctor } from "./doctor.js";
 import { registerIngest } from "./ingest.js";
 import { registerDiff } from "./matrix-diff.js";
 import { registerExport } from "./matrix-export.js";
+import { registerPlot } from "./matrix-plot.js";
 import { registerQuantities } from "./matrix-quantities.js";
 import { registerSum } from "./matrix-sum.js";
 import { registerMatrixTop } from "./matrix-top.js";
@@ -51,6 +52,7 @@ export function buildProgram(version: string, result: Result): Command {
   registerMatrixTop(matrix, result);
   registerSum(matrix, result);
   registerDiff(matrix, result);
+  registerPlot(matrix, result);
   registerStatus(program, result);
   registerTop(program, result);
   registerDoctor(program, result);
