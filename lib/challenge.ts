@@ -5,7 +5,6 @@
  */
 import type { GraphBLAS, Matrix } from "graphblas-wasm";
 import { swap32 } from "./address.js";
-import { DIMENSION4, type Traffic } from "./traffic.js";
 
 /** Packets of one matrix. */
 export const WINDOW_PACKETS = 1 << 17;
@@ -45,31 +44,57 @@ export function naturalOrder(a: string, b: string): number {
 
 const parts = (name: string): string[] => name.match(/\d+|\D+/g) ?? [];
 
-/** The packets of IPv4 links (indices in big-endian order) as a blob with indices in little-endian order. */
-export function challengeBlob(grb: GraphBLAS, { v4 }: Traffic): Uint8Array<ArrayBuffer> {
-  using packets =
-    v4 === undefined ? grb.matrix("UINT32", DIMENSION4, DIMENSION4) : swapByteOrder(grb, v4.packets);
-  return packets.serialize();
+/** A window's IPv4 links as the capture sandbox seals them: HyperCSR with indices in big-endian order. */
+export interface WindowLinks {
+  Ap: BigUint64Array;
+  Ah: BigUint64Array;
+  Aj: BigUint64Array;
+  packets: Uint32Array;
+}
+
+/**
+ * A window as a blob with indices in little-endian order. `map` replaces addresses in place, first of all; links that it
+ * lets fall together are summed.
+ */
+export function challengeBlob(
+  grb: GraphBLAS,
+  { Ap, Ah, Aj, packets }: WindowLinks,
+  map?: (addresses: Uint32Array) => void,
+): Uint8Array<ArrayBuffer> {
+  const [rows, columns] = [lowWords(Ah), lowWords(Aj)];
+  map?.(rows);
+  map?.(columns);
+  using matrix = grb.buildPacked("UINT32", swappedKeys(lowWords(Ap), rows, columns), packets.slice());
+  return matrix.serialize();
 }
 
 /** A matrix over IPv4 addresses with every index in the other byte order, as a new object of type UINT32 or UINT64. */
 export function swapByteOrder(grb: GraphBLAS, matrix: Matrix): Matrix {
   const { Ap, Ah, Aj, Ax } = matrix.toHyperCSR();
-  // A key is row * 2^32 + column: the column is its low word. Indices are below 2^32: the low word is all of them.
-  const keys = new BigUint64Array(Aj.length);
-  const words = new Uint32Array(keys.buffer);
-  const [rows, columns] = [wordsOf(Ah), wordsOf(Aj)];
-  const ends = wordsOf(Ap);
-  for (let row = 0, at = 0; row < Ah.length; row++) {
-    const source = swap32(rows[2 * row]!);
-    for (const end = ends[2 * row + 2]!; at < end; at++) {
-      words[2 * at] = swap32(columns[2 * at]!);
-      words[2 * at + 1] = source;
-    }
-  }
+  const keys = swappedKeys(lowWords(Ap), lowWords(Ah), lowWords(Aj));
   if (Ax instanceof Uint32Array) return grb.buildPacked("UINT32", keys, Ax);
   return grb.buildPacked("UINT64", keys, Ax as BigUint64Array);
 }
 
-const wordsOf = (indices: BigUint64Array): Uint32Array =>
-  new Uint32Array(indices.buffer, indices.byteOffset, indices.length * 2);
+/** Keys row * 2^32 + column of indices in the other byte order. */
+function swappedKeys(ends: Uint32Array, rows: Uint32Array, columns: Uint32Array): BigUint64Array {
+  const keys = new BigUint64Array(columns.length);
+  // The low word is the column, on a little-endian host.
+  const words = new Uint32Array(keys.buffer);
+  for (let row = 0, at = 0; row < rows.length; row++) {
+    const source = swap32(rows[row]!);
+    for (const end = ends[row + 1]!; at < end; at++) {
+      words[2 * at] = swap32(columns[at]!);
+      words[2 * at + 1] = source;
+    }
+  }
+  return keys;
+}
+
+/** Elements below 2^32, as 32-bit numbers of their own. */
+function lowWords(elements: BigUint64Array): Uint32Array {
+  const words = new Uint32Array(elements.buffer, elements.byteOffset, elements.length * 2);
+  const low = new Uint32Array(elements.length);
+  for (let at = 0; at < low.length; at++) low[at] = words[2 * at]!;
+  return low;
+}

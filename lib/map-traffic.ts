@@ -146,7 +146,7 @@ function replaceIndices(indices: BigUint64Array, dictBytes: Uint8Array, indexOfR
 }
 
 /** Maps every element, in place, by a function that sees each distinct one once, in ascending order. */
-function mapDistinct(elements: Uint32Array, map: (distinct: Uint32Array) => Uint32Array): void {
+export function mapDistinct(elements: Uint32Array, map: (distinct: Uint32Array) => Uint32Array): void {
   const { sorted, positions } = sortWithPositions(elements);
   const distinct = new Uint32Array(sorted.length);
   let count = 0;

@@ -2,10 +2,12 @@
  * The matrix worker: takes sealed slots of one or several sandboxes, sums them, computes the network quantities and
  * encodes the interval's archive. One graphblas instance, bounded memory; slots are freed as soon as they are copied.
  */
+import { randomInt } from "node:crypto";
 import { parentPort, threadId, workerData } from "node:worker_threads";
 import { type GraphBLAS, loadSync } from "graphblas-wasm";
 import { setThreadName, threadCpuNs } from "xdp-node";
 import { COUNTERS, type CounterName, SEAL_CAUSES } from "../../lib/abi.js";
+import { AddressMemory } from "../../lib/address-memory.js";
 import { type AnonymizationOptions, anonymizationOf, anonymizer } from "../../lib/anonymize.js";
 import { challengeBlob } from "../../lib/challenge.js";
 import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
@@ -84,8 +86,16 @@ const anonymization = data.anonymization && {
   hashKey: data.anonymization.hashKey,
 };
 
+/** Where windows become blobs: what its addresses are replaced by. */
+const remembered =
+  data.encoding === "challenge" && anonymization !== undefined
+    ? new AddressMemory(anonymization.map, randomInt(2 ** 31))
+    : undefined;
+
 interface Gathered {
   traffic: Traffic;
+  /** The window of a Graph Challenge tar; there is no traffic then. */
+  blob?: Uint8Array<ArrayBuffer>;
   counters: Record<CounterName, number>;
   window: { start: bigint; end: bigint };
   cause: number;
@@ -106,6 +116,11 @@ function gather(job: MatrixJob): Gathered {
     window = { start: slot.startNs, end: slot.endNs };
     cause = slot.cause;
     for (const name of COUNTERS) counters[name] += slot.counters[name];
+    if (data.encoding === "challenge") {
+      const blob = challengeBlob(grb, slot.v4, remembered && ((addresses) => remembered.apply(addresses)));
+      view.freeSlot(index);
+      return { traffic: makeTraffic(undefined, undefined), blob, counters, window, cause, addresses };
+    }
     const { packets: packets6, bytes: bytes6, ...pattern6 } = slot.v6;
     const { packets: packets4, bytes: bytes4, ...pattern4 } = slot.v4;
     const planes6 = planesOf(grb, DIMENSION6, pattern6, packets6, bytes6);
@@ -139,7 +154,7 @@ function gather(job: MatrixJob): Gathered {
 
 function seal(job: MatrixJob): void {
   const started = performance.now();
-  const { traffic, counters, window, cause, addresses } = gather(job);
+  const { traffic, blob, counters, window, cause, addresses } = gather(job);
   try {
     const head: ManifestHead = {
       ...job.head,
@@ -153,17 +168,15 @@ function seal(job: MatrixJob): void {
       ) as Record<FrameReason, number>,
       late: counters.late,
       anonymization: anonymization?.says ?? { scheme: "none", key_id: null },
-      byte_order: data.encoding === "challenge" ? "little" : "big",
+      byte_order: blob === undefined ? "big" : "little",
       ipv6:
         traffic.v6 === undefined
           ? null
           : { hash: IPV6_HASH_SCHEME, key_id: data.hashKeyId, addresses, collisions: counters.v6_collisions },
       intervals: 1,
     };
-    const isChallenge = data.encoding === "challenge";
-    const { archive, quantities } = isChallenge
-      ? { archive: challengeBlob(grb, traffic), quantities: {} }
-      : encodeTraffic(grb, traffic, head);
+    const { archive, quantities } =
+      blob === undefined ? encodeTraffic(grb, traffic, head) : { archive: blob, quantities: {} };
     const result: MatrixResult = {
       type: "archive",
       job: job.job,

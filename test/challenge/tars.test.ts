@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { load } from "graphblas-wasm";
 import { ipv4Text, parseIpv4, swap32 } from "../../lib/address.js";
+import { AddressMemory } from "../../lib/address-memory.js";
 import { challengeTarName, naturalOrder, swapByteOrder } from "../../lib/challenge.js";
 import { readTar, type TarMember, writeTar } from "../../lib/tar.js";
 import { DIMENSION4 } from "../../lib/traffic.js";
@@ -197,4 +198,36 @@ test("names: UTC of the first packet, and an order in which numbers count", () =
     "20241022-035742-648596.1.tar",
     "a",
   ]);
+});
+
+test("anonymised tars have the links of anonymised archives", (t) => {
+  const folder = temporaryFolder(t);
+  const { capture } = mixedCapture(new Random(5), 900);
+  const [file, key] = [join(folder, "a.pcap"), join(folder, "key")];
+  writeFileSync(file, capture);
+  writeFileSync(key, `${"5a".repeat(32)}\n`, { mode: 0o600 });
+  for (const options of [[], ["--truncate4", "16"]]) {
+    const out = join(folder, `out${options.length}`);
+    const args = ["--anonymize", key, ...options, "--window-packets", "100"];
+    for (const archive of ["sparsewire", "challenge"]) {
+      const ran = sparsewire(["ingest", file, "-o", join(out, archive), "--archive", archive, ...args]);
+      assert.equal(ran.code, 0, ran.err);
+    }
+    const links = csv([join(out, "challenge"), "--byte-order", "little"]);
+    assert.deepEqual(links, csv([join(out, "sparsewire")]));
+    assert.notDeepEqual(links, csv([file]));
+  }
+});
+
+test("remembered addresses are those that the map gives, whatever falls into one slot", () => {
+  const random = new Random(6);
+  const map4 = (addresses: Uint32Array) => addresses.map((address) => address ^ 0x5a5a5a5a);
+  const memory = new AddressMemory({ map4, map6: (addresses) => addresses }, 12_345);
+  for (let round = 0; round < 20; round++) {
+    const addresses = Uint32Array.from({ length: 5000 }, () => random.int(2 ** 19) * 8192);
+    addresses[0] = 0;
+    const expected = map4(addresses);
+    memory.apply(addresses);
+    assert.deepEqual(addresses, expected);
+  }
 });
