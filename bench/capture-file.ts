@@ -86,9 +86,28 @@ function writeRecord(buffer: Buffer, at: number, number: number, distribution: F
     buffer.writeUInt32BE(mix32(number ^ 0x5bd1e995), at + 16 + 30);
     return;
   }
-  const link = distribution === "uniform" ? mix32(number) % LINKS : zipfLink(mix32(number) / 2 ** 32);
+  const link = linkOf(number, distribution);
   buffer.writeUInt32BE(mix32((link % SOURCES) + 1), at + 16 + 26);
   buffer.writeUInt32BE(mix32(Math.floor(link / SOURCES) + 0x40000001), at + 16 + 30);
+}
+
+function linkOf(number: number, distribution: "uniform" | "zipf"): number {
+  return distribution === "uniform" ? mix32(number) % LINKS : zipfLink(mix32(number) / 2 ** 32);
+}
+
+/** What is in such a file, counted without writing it: the truth for those who read it. */
+export function captureTruth(
+  packets: number,
+  distribution: "uniform" | "zipf",
+): { n_packets: number; n_links: number; max_packets: number } {
+  const counts = new Uint32Array(LINKS);
+  for (let number = 0; number < packets; number++) counts[linkOf(number, distribution)]!++;
+  const links = counts.filter((count) => count > 0);
+  return {
+    n_packets: packets,
+    n_links: links.length,
+    max_packets: links.reduce((a, b) => Math.max(a, b), 0),
+  };
 }
 
 /** Zipf with exponent 1 by its continuous inverse: rank = N^u. */

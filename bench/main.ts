@@ -9,6 +9,7 @@ import { NetworkLab } from "../test/live/tools/netns.js";
 import { type BenchOptions, describeMachine, type Row, type RowGroup, renderTable } from "./report.js";
 import { anonymizeGroup } from "./rows/anonymize.js";
 import { captureGroup } from "./rows/capture.js";
+import { challengeGroup } from "./rows/challenge.js";
 import { graphblasGroup } from "./rows/graphblas.js";
 import { ingestGroup } from "./rows/ingest.js";
 import { memoryGroup } from "./rows/memory.js";
@@ -20,6 +21,7 @@ export const GROUPS: readonly RowGroup[] = [
   graphblasGroup,
   anonymizeGroup,
   ingestGroup,
+  challengeGroup,
   captureGroup,
   memoryGroup,
   observeGroup,
