@@ -15,9 +15,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Debian and Ubuntu package names; libbpf-dev brings libelf and zlib headers along. */
 const PACKAGES = {
-  build: ["clang-16", "lld-16", "libbpf-dev", "g++", "make", "python3", "iproute2"],
-  test: ["libclang-rt-16-dev", "libgraphblas-dev", "openssl", "curl", "tcpdump", "ethtool"],
-  bench: ["libgraphblas-dev", "tcpdump", "pmacct", "ethtool"],
+  build: ["clang-16", "lld-16", "libbpf-dev", "g++", "make", "python3", "iproute2", "ethtool"],
+  test: ["libclang-rt-16-dev", "libgraphblas-dev", "openssl", "curl", "tcpdump", "procps"],
+  bench: ["libgraphblas-dev", "tcpdump", "pmacct"],
 };
 
 function fail(what, mend) {
