@@ -37,8 +37,8 @@ const RANK_LABELS = {
 };
 
 const addressLabels = ({ rows, columns }: HeatmapPlot): { x: string; y: string } => ({
-  x: `destination address, blocks of /${columns.prefix}`,
-  y: `source address, blocks of /${rows.prefix}`,
+  x: `destination address from ${columns.first}, blocks of /${columns.prefix}`,
+  y: `source address from ${rows.first}, blocks of /${rows.prefix}`,
 });
 
 function sideScale({ axes }: HeatmapPlot, side: Side, range: [number, number]): Scale {
@@ -152,7 +152,8 @@ function stepText({ low, width, count }: Steps, step: number, isWhole: boolean):
   return first === last ? siText(first) : `${siText(first)} – ${siText(last)}`;
 }
 
+/** Two digits: 0.39, 4.1e-5. */
 const short = (value: number): string =>
-  value >= 1 ? siText(Number(value.toPrecision(2))) : String(Number(value.toPrecision(2)));
+  value < 1e-3 ? value.toExponential(1) : siText(Number(value.toPrecision(2)));
 
 const percent = (share: number): string => `${Number((100 * share).toPrecision(2))}%`;

@@ -19,8 +19,9 @@ export interface Side {
   edges: number[];
   /** address: what some of the edges stand for. */
   labels: { at: number; label: string }[];
-  /** address: the prefix length of a block. */
+  /** address: the prefix length of a block, and the first address of the first one. */
   prefix?: number;
+  first?: string;
 }
 
 export interface HeatmapPlot {
@@ -36,6 +37,7 @@ export interface HeatmapPlot {
 
 const ADDRESS_BLOCKS = 64;
 const ADDRESS_BITS = 6;
+const LABEL_CHARS_MAX = 16;
 
 export function heatmapPlot(links: LinkList, family: 4 | 6, axes: HeatmapAxes): HeatmapPlot {
   const degrees = degreesOf(links);
@@ -98,11 +100,16 @@ function addressSide(links: LinkList, family: 4 | 6): (ordinals: Uint32Array) =>
     const edges = Array.from({ length: ADDRESS_BLOCKS + 1 }, (_, k) => k);
     const labels = edges
       .filter((k) => k % 8 === 0 && k < ADDRESS_BLOCKS)
-      .map((k) => ({ at: k, label: textOf(base + (BigInt(k) << shift)) }));
+      .map((k) => ({ at: k, label: shortened(textOf(base + (BigInt(k) << shift))) }));
     const block = Uint16Array.from(ordinals, (ordinal) => Number((links.address(ordinal) - base) >> shift));
-    return { side: { edges, labels, prefix: bits - span + ADDRESS_BITS }, block };
+    const prefix = bits - span + ADDRESS_BITS;
+    return { side: { edges, labels, prefix, first: textOf(base) }, block };
   };
 }
+
+/** The end of an address tells blocks apart; the start of a long one is what they share. */
+const shortened = (address: string): string =>
+  address.length <= LABEL_CHARS_MAX ? address : `…${address.slice(1 - LABEL_CHARS_MAX)}`;
 
 /** The block of an ordinal, by its place in the sorted list of them. */
 function lookup(ordinals: Uint32Array, block: Uint16Array): (ordinal: number) => number {

@@ -22,7 +22,7 @@ export interface PowerLaw {
   distance: number;
 }
 
-/** Fewer observations, or fewer distinct values, have no distribution to speak of. */
+/** Fewer observations beyond xmin, or fewer distinct values, have no slope to speak of. */
 const TAIL_MIN = 25;
 const DISTINCT_MIN = 4;
 const CANDIDATES_MAX = 48;
@@ -41,7 +41,7 @@ export function fitPowerLaw({ values, counts }: Histogram): PowerLaw | undefined
   }
   let best: PowerLaw | undefined;
   for (const from of spread(0, length - DISTINCT_MIN, CANDIDATES_MAX)) {
-    if (tails[from]! < TAIL_MIN) break;
+    if (tails[from + 1]! < TAIL_MIN) break;
     const [xmin, tail] = [values[from]!, tails[from]!];
     const alpha = likeliest(xmin, tail, logs[from]!);
     // At the edge of the range there is no such law, only values that are all alike.

@@ -109,8 +109,8 @@ test("drawings have title, facts, axes with units, ticks and a legend, in every 
       [
         address,
         [
-          "source address, blocks of /6",
-          "destination address, blocks of /14",
+          "source address from 0.0.0.0, blocks of /6",
+          "destination address from 0.0.0.0, blocks of /14",
           "links",
           "0.0.0.0",
           "128.0.0.0",
