@@ -153,16 +153,17 @@ export function randomWriting(
   gb: GraphBLAS,
   [rows, columns]: [Dimension, Dimension],
   type: AnyType,
-  { intoType = random.pick(TYPES), always = false, vector = false } = {} as {
+  { intoType = random.pick(TYPES), always = false, vector = false, masked = true } = {} as {
     intoType?: AnyType;
     always?: boolean;
     vector?: boolean;
+    masked?: boolean;
   },
 ): Writing {
   const some = () => random.below(2) === 0;
   const plain = !always && random.below(3) === 0;
   const into = always || (!plain && some()) ? operand(random, rows, columns, intoType) : undefined;
-  const mask = !plain && some() ? operand(random, rows, columns) : undefined;
+  const mask = !plain && masked && some() ? operand(random, rows, columns) : undefined;
   const options: Record<string, unknown> = {};
   let flags = 0n;
   const owned: Disposable[] = [];

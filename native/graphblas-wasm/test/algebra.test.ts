@@ -343,15 +343,16 @@ describe(`the algebra equals native SuiteSparse, ${CASES} cases each`, { skip: o
     } else if (k % 3 === 1) {
       const I = indexSet(random, columns, false);
       const a = operand(random, ONE_ROW, I.result);
+      // No mask: on some of a vector's assign native 7.4 crashes. Those of matrices are the same code here.
       using w = disposable(
-        randomWriting(random, gb, [ONE_ROW, columns], "FP64", { always: true, vector: true }),
+        randomWriting(random, gb, [ONE_ROW, columns], "FP64", { always: true, vector: true, masked: false }),
       );
       const { into, ...options } = w.options as unknown as WriteOptions & { into: Vector<AnyType> };
       using A = vectorOf(gb, a);
       using C = into.assign(A, I.set, options);
-      const parameters = [...w.parameters, ...all, ...I.parameters, 0n, 0n];
-      const arrays = [...arraysOf(a), ...w.arrays, new BigUint64Array(0), I.list];
-      same(C, (await ask(oracle, "j", parameters, arrays))[0]!, `${what} assign ${kind(I)}`);
+      const parameters = [...w.parameters, ...I.parameters];
+      const arrays = [...arraysOf(a), ...w.arrays, I.list];
+      same(C, (await ask(oracle, "w", parameters, arrays))[0]!, `${what} assign ${kind(I)}`);
     } else {
       const at = random.pick(columns.pool);
       using C = V.select("rowle", at);

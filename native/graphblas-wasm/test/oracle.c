@@ -209,6 +209,12 @@ static void do_deserialize(const Message *m, Message *to) {
   GrB_Matrix_free(&A);
 }
 
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
 #include "oracle_ops.h"
 
 static void serve(void) {
@@ -228,12 +234,6 @@ static void serve(void) {
     discard(&m);
     discard(&to);
   }
-}
-
-static double now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
 static u64 random_state = 88172645463325252ull;

@@ -303,6 +303,19 @@ static void do_assign(const Message *m, Message *to) {
   close_algebra(&g, to);
 }
 
+/* own: the index set of a vector's assign, whose operands are matrices of one row. The last array is the list. */
+static void do_vector_assign(const Message *m, Message *to) {
+  Algebra g = open_algebra(m, 1);
+  IndexSet I;
+  take_indices(&I, m, g.p + OWN, m->count - 1, g.p[4]);
+  GrB_Vector u = as_vector(g.A), w = as_vector(g.C), mask = g.M ? as_vector(g.M) : NULL;
+  TRY(GrB_Vector_assign(w, mask, g.accum, u, I.index, I.count, g.d));
+  GrB_Matrix_free(&g.C);
+  g.C = as_row(w);
+  GrB_Vector_free(&u), GrB_Vector_free(&w), GrB_Vector_free(&mask);
+  close_algebra(&g, to);
+}
+
 /* own: op, type: three matrices: reduced by rows, by columns, and the scalar as a 1 x 1 matrix. */
 static void do_monoid(const Message *m, Message *to) {
   Algebra g = open_algebra(m, 1);
@@ -381,6 +394,39 @@ static void do_typed_deserialize(const Message *m, Message *to) {
   GrB_Matrix_free(&A);
 }
 
+/* own: rounds. Best times, in ns, of select (valuegt 1), extract, transpose, eWiseMult with itself, mxm A A'. */
+static void do_time(const Message *m, Message *to) {
+  Algebra g = open_algebra(m, 1);
+  GrB_Matrix A = g.A, T, C;
+  GrB_Index nrows, ncols, n;
+  u64 *best = allocate(5 * 8);
+  const GrB_Index *J = m->arrays[5].data, nJ = m->arrays[5].bytes / 8;
+  TRY(GrB_Matrix_nrows(&nrows, A));
+  TRY(GrB_Matrix_ncols(&ncols, A));
+  TRY(GrB_Matrix_new(&T, GrB_UINT64, ncols, nrows));
+  TRY(GrB_transpose(T, NULL, NULL, A, NULL));
+  TRY(GrB_Matrix_wait(T, GrB_MATERIALIZE));
+  for (int k = 0; k < 5; k++) best[k] = UINT64_MAX;
+  for (u64 round = 0; round < g.p[OWN]; round++) {
+    for (int k = 0; k < 5; k++) {
+      double start = now_ms();
+      TRY(GrB_Matrix_new(&C, GrB_UINT64, k == 1 ? nJ : nrows, k == 1 ? nJ : ncols));
+      if (k == 0) TRY(GrB_Matrix_select_UINT64(C, NULL, NULL, GrB_VALUEGT_UINT64, A, 1, NULL));
+      if (k == 1) TRY(GrB_Matrix_extract(C, NULL, NULL, A, J, nJ, J, nJ, NULL));
+      if (k == 2) TRY(GrB_transpose(C, NULL, NULL, A, NULL));
+      if (k == 3) TRY(GrB_Matrix_eWiseMult_BinaryOp(C, NULL, NULL, GrB_TIMES_UINT64, A, A, NULL));
+      if (k == 4) TRY(GrB_mxm(C, NULL, NULL, GxB_PLUS_PAIR_UINT64, A, T, NULL));
+      TRY(GrB_Matrix_wait(C, GrB_MATERIALIZE));
+      TRY(GrB_Matrix_nvals(&n, C));
+      u64 spent = (u64)((now_ms() - start) * 1e6);
+      if (spent < best[k]) best[k] = spent;
+      GrB_Matrix_free(&C);
+    }
+  }
+  add(to, best, 40);
+  GrB_Matrix_free(&T), GrB_Matrix_free(&g.A), GrB_Matrix_free(&g.C), GrB_Descriptor_free(&g.d);
+}
+
 /* Returns 0 if the command is none of these. */
 static int serve_algebra(const Message *m, Message *to) {
   switch (m->code) {
@@ -396,6 +442,8 @@ static int serve_algebra(const Message *m, Message *to) {
     case 'x': do_matrix_vector(m, to); return 1;
     case 'i': do_extract(m, to); return 1;
     case 'j': do_assign(m, to); return 1;
+    case 'w': do_vector_assign(m, to); return 1;
+    case 'T': do_time(m, to); return 1;
     case 'r': do_monoid(m, to); return 1;
     case 'd':
     case 'e': do_diag(m, to); return 1;
