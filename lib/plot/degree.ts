@@ -67,8 +67,9 @@ function panel(
 ): string[] {
   const { head, unit, of } = LABELS[name];
   const high = histogram.values.at(-1)!;
+  // The last bin may be centred beyond the largest value.
   const x = logScale(
-    [0.8, Math.max(10, 10 ** Math.ceil(Math.log10(high * 1.05)))],
+    [0.8, Math.max(10, 1.15 * Math.max(high, bins.at(-1)!.centre))],
     [frame.left, frame.left + frame.width],
   );
   const dots = new Set<string>();
@@ -81,7 +82,7 @@ function panel(
   const law =
     fit === undefined
       ? "too few values for a fit"
-      : `α = ${fit.alpha.toFixed(2)} ± ${fit.error.toFixed(2)} from ${siText(fit.xmin)} on (${countText(fit.tail)} ${of})`;
+      : `α = ${fit.alpha.toFixed(2)} ± ${fit.error.toFixed(2)} from ${siText(fit.xmin)} on (${fit.tail < 1e5 ? countText(fit.tail) : siText(fit.tail)} ${of})`;
   return [
     text(frame.left, frame.top - 26, head, { class: "head" }),
     text(frame.left, frame.top - 9, law, { class: "note" }),
