@@ -66,16 +66,17 @@ export class CryptoPan {
 
   /** The same for IPv6: 16 bytes an address, network order. */
   anonymize6(addresses: Uint8Array, bits = 128): Uint8Array<ArrayBuffer> {
-    const result = new Uint8Array(addresses);
     const words = new Int32Array(new Uint8Array(addresses).buffer);
-    const first = firstNewBits(words.map(swap32), BLOCK_WORDS);
-    const flips = new Uint8Array(16);
+    const values = words.map(swap32);
+    const result = new Int32Array(words.length);
+    const first = firstNewBits(values, BLOCK_WORDS);
+    const flips = new Int32Array(BLOCK_WORDS);
     for (let start = 0, end = 0; start < first.length; start = end) {
       end = batchEnd(first, start, bits);
       const output = this.#encrypt(this.#blocks, this.#fill6(words, first, start, end, bits));
-      flip6(first, start, end, bits, output, flips, result);
+      flip6(values, first, start, end, bits, output, flips, result);
     }
-    return result;
+    return new Uint8Array(result.buffer);
   }
 
   /** The inverse of anonymize4 over all 32 bits. */
@@ -124,9 +125,17 @@ export class CryptoPan {
   }
 
   #fill6(words: Int32Array, first: Uint8Array, start: number, end: number, bits: number): number {
+    const [keep, fill, blocks] = [this.#keep, this.#fill, this.#blocks];
+    const last = bits * BLOCK_WORDS;
     let at = 0;
-    for (let i = start; i < end; i++) {
-      for (let p = first[i]!; p < bits; p++, at += BLOCK_WORDS) this.#put(at, words, i * BLOCK_WORDS, p);
+    for (let i = start * BLOCK_WORDS; i < end * BLOCK_WORDS; i += BLOCK_WORDS) {
+      const [a, b, c, d] = [words[i]!, words[i + 1]!, words[i + 2]!, words[i + 3]!];
+      for (let p = first[i >>> 2]! * BLOCK_WORDS; p < last; p += BLOCK_WORDS, at += BLOCK_WORDS) {
+        blocks[at] = (a & keep[p]!) | fill[p]!;
+        blocks[at + 1] = (b & keep[p + 1]!) | fill[p + 1]!;
+        blocks[at + 2] = (c & keep[p + 2]!) | fill[p + 2]!;
+        blocks[at + 3] = (d & keep[p + 3]!) | fill[p + 3]!;
+      }
     }
     return at / BLOCK_WORDS;
   }
@@ -210,26 +219,33 @@ function flip4(
   return current;
 }
 
-/** The same in bytes: `flips` and `result` are changed in place. */
+/** The same for four words an address, most significant first; `flips` is carried on in place. */
 function flip6(
+  values: Int32Array,
   first: Uint8Array,
   start: number,
   end: number,
   bits: number,
   output: Uint8Array,
-  flips: Uint8Array,
-  result: Uint8Array,
+  flips: Int32Array,
+  result: Int32Array,
 ): void {
   let at = 0;
   for (let i = start; i < end; i++) {
-    const address = result.subarray(i * 16, i * 16 + 16);
     const from = first[i]!;
-    if (from < bits) keepLeadingBits(flips, from);
-    for (let p = from; p < bits; p++, at += BLOCK_BYTES) {
-      flips[p >>> 3]! |= (output[at]! >>> 7) << (7 - (p & 7));
+    for (let base = from & ~31; base < bits; base += 32) {
+      const low = Math.max(from, base);
+      const high = Math.min(bits, base + 32);
+      let fresh = 0;
+      for (let p = low; p < high; p++, at += BLOCK_BYTES) fresh = (fresh << 1) | (output[at]! >>> 7);
+      if (low >= high) continue;
+      const j = base >>> 5;
+      flips[j] = (flips[j]! & leading(low - base)) | (fresh << (base + 32 - high));
     }
-    for (let k = 0; k < 16; k++) address[k]! ^= flips[k]!;
-    keepLeadingBits(address, bits);
+    for (let j = 0; j < BLOCK_WORDS; j++) {
+      const k = i * BLOCK_WORDS + j;
+      result[k] = swap32((values[k]! ^ flips[j]!) & leading(bits - 32 * j));
+    }
   }
 }
 
