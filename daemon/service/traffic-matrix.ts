@@ -261,6 +261,8 @@ export class TrafficMatrix implements AsyncDisposable {
         this.fault(message.code, message.message);
         break;
       case "closed":
+        // From here on its end is no death.
+        this.#worker = undefined;
         this.#closed?.();
     }
   }
@@ -289,6 +291,8 @@ export class TrafficMatrix implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    // A server's last connection may tell of its end just after the server told of its own.
+    await new Promise((resolve) => setImmediate(resolve));
     this.#clock.stop();
     clearTimeout(this.#restart);
     const worker = this.#worker;

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { channel } from "node:diagnostics_channel";
+import { createServer } from "node:http";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import type { Worker } from "node:worker_threads";
-import { TrafficMatrix } from "sparsewire";
+import { nodeHttp, TrafficMatrix } from "sparsewire";
 import { Collected, until } from "./support.js";
 
 const run = promisify(execFile);
@@ -28,14 +30,11 @@ describe("life of a TrafficMatrix", () => {
   });
 
   it("seals the last interval when it is closed, and the process then ends", async () => {
-    const output = await script(
-      `
-      await using matrix = new TrafficMatrix({ ...options, intervalMs: 3_600_000 });
+    const output = await script(`
+      const matrix = new TrafficMatrix({ ...options, intervalMs: 3_600_000 });
       matrix.observe("10.0.0.1", "10.0.0.2", 1);
-    `
-        .replace("await using matrix", "const matrix")
-        .concat("await matrix.close(); console.log('closed');"),
-    );
+      await matrix.close();
+      console.log("closed");`);
     assert.equal(output, "interval 1\nclosed\n");
   });
 
@@ -59,6 +58,22 @@ describe("life of a TrafficMatrix", () => {
       inner = matrix;
     }
     assert.equal(inner.figures().sealed.observations, 1);
+  });
+
+  it("leaves nothing behind, however often it is made and closed", async () => {
+    const before = process.getActiveResourcesInfo().length;
+    const server = createServer();
+    const had = channel("http.server.response.finish").hasSubscribers;
+    for (let k = 0; k < 4; k++) {
+      const { matrix } = new Collected();
+      const observation = nodeHttp(server, matrix);
+      matrix.observe("10.0.0.1", "10.0.0.2", 1);
+      observation.stop();
+      await matrix.close();
+    }
+    await until(() => process.getActiveResourcesInfo().length <= before);
+    assert.equal(channel("http.server.response.finish").hasSubscribers, had);
+    assert.equal(server.listenerCount("connection"), createServer().listenerCount("connection"));
   });
 
   it("survives callbacks that throw", async () => {

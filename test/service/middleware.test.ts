@@ -1,6 +1,19 @@
 import assert from "node:assert/strict";
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createTlsServer, request as tlsRequest } from "node:https";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import Fastify from "fastify";
 import {
@@ -171,6 +184,86 @@ describe("connections", () => {
     assert.deepEqual([figures!.requests, figures!.unanswered], [0, 1]);
     const [packets, bytes] = links.get("127.0.0.1 127.0.0.1")!;
     assert.ok(packets === 1 && bytes > 27, `${packets} ${bytes}`);
+  });
+
+  it("add up to the byte over many requests, each kept alive", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 3 });
+    const sockets = new Set<Socket>();
+    let bytes = 0;
+    const { links, figures } = await observed(FRAMEWORKS["node:http"]!, undefined, async (server) => {
+      const { port } = server.address() as AddressInfo;
+      const one = (n: number) =>
+        new Promise<void>((resolve, reject) => {
+          const sent = request({ port, host: "127.0.0.1", method: "POST", agent }, (response) => {
+            sockets.add(response.socket);
+            response.resume().on("end", resolve);
+          });
+          sent.on("error", reject).end("z".repeat(n));
+        });
+      await Promise.all(Array.from({ length: 300 }, (_, n) => one(n)));
+      for (const socket of sockets) bytes += socket.bytesRead + socket.bytesWritten;
+      agent.destroy();
+    });
+    assert.equal(sockets.size, 3);
+    assert.deepEqual([...links], [["127.0.0.1 127.0.0.1", [300, bytes]]]);
+    assert.deepEqual({ ...figures }, { requests: 300, unanswered: 0, malformedForwarded: 0 });
+  });
+
+  it("that are upgraded, or speak no HTTP, are observed when they end", async () => {
+    const echo: Start = async ({ matrix }) => {
+      const server = createServer(answer);
+      server.on("upgrade", (_request, socket) => {
+        socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n");
+        socket.pipe(socket);
+      });
+      const { figures } = nodeHttp(server, matrix);
+      await listening(server);
+      return { server, figures };
+    };
+    let bytes = 0;
+    const { links, figures } = await observed(echo, undefined, async (server) => {
+      const upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+      for (const opening of [upgrade, "no HTTP\r\n\r\n"]) {
+        const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+        socket.write(opening);
+        await once(socket, "data");
+        if (opening === upgrade) {
+          socket.write("x".repeat(10_000));
+          await until(() => socket.bytesRead > 10_000);
+        }
+        bytes += socket.bytesRead + socket.bytesWritten;
+        socket.end();
+        await once(socket.resume(), "close");
+      }
+    });
+    assert.deepEqual([...links], [["127.0.0.1 127.0.0.1", [2, bytes]]]);
+    assert.deepEqual([figures!.requests, figures!.unanswered], [0, 2]);
+  });
+
+  it("with TLS are observed like others", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "sparsewire-service-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+    const command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=a";
+    const made = spawnSync("openssl", [...command.split(" "), "-keyout", key, "-out", cert]);
+    if (made.status !== 0) return t.skip("needs openssl to make a certificate");
+    const secure: Start = async ({ matrix }) => {
+      const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, answer);
+      const { figures } = nodeHttp(server, matrix);
+      await listening(server);
+      return { server, figures };
+    };
+    const { links, figures } = await observed(secure, undefined, async (server) => {
+      const { port } = server.address() as AddressInfo;
+      const ended = new Promise((resolve) => {
+        const options = { port, host: "127.0.0.1", agent: false, rejectUnauthorized: false };
+        tlsRequest(options, (response) => response.resume().on("end", resolve)).end();
+      });
+      await ended;
+    });
+    const [packets, bytes] = links.get("127.0.0.1 127.0.0.1")!;
+    assert.ok(packets === 1 && bytes > 5000, `${packets} ${bytes}`);
+    assert.deepEqual([figures!.requests, figures!.unanswered], [1, 0]);
   });
 
   it("are not observed any more after stop()", async () => {
