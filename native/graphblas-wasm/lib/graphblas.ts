@@ -1,6 +1,7 @@
 // An instance of GraphBLAS: makes matrices from arrays, tuples and blobs.
 import { Engine, type ModuleSource, type Pointer } from "./engine.js";
 import { GrBError } from "./errors.js";
+import { marketValues, parseMarket } from "./market.js";
 import { Matrix } from "./matrix.js";
 import {
   type AnyType,
@@ -232,6 +233,17 @@ export class GraphBLAS implements Disposable {
       this.#engine.call("gb_deserialize", at!, BigInt(blob.byteLength), stored);
       return new Matrix(this.#engine, this.#engine.resultNumber(0));
     });
+  }
+
+  /**
+   * A matrix from the text of a Matrix Market file. Its type is the one given; else the one in the file's `%%GraphBLAS`
+   * comment; else FP64 of real, INT64 of integer, BOOL of pattern. Repeated entries are added, as the format's readers do.
+   * GrB_INVALID_OBJECT (damaged: the message has the line), GrB_DOMAIN_MISMATCH.
+   */
+  readMatrixMarket<T extends AnyType = AnyType>(text: string, type?: T): Matrix<T> {
+    const { nrows, ncols, I, J, X, ...file } = parseMarket(text);
+    const as = type ?? (file.type as T);
+    return this.build(as, nrows, ncols, I, J, marketValues(X, as), "plus");
   }
 
   /** Linear memory taken so far, bytes. It grows up to maximumBytes and does not shrink. */

@@ -3,6 +3,7 @@ import { Container } from "./container.js";
 import type { Engine, Pointer } from "./engine.js";
 import { GrBError } from "./errors.js";
 import { type IndexSet, withIndices } from "./indexset.js";
+import { formatMarket } from "./market.js";
 import {
   assigned,
   boundApply,
@@ -337,5 +338,10 @@ export class Matrix<T extends AnyType = TypeName> extends Container<T> {
   /** The matrix as a `.grb` blob: GxB_Matrix_serialize of SuiteSparse:GraphBLAS, ZSTD level 1 by default. */
   serialize(options: SerializeOptions = {}): Uint8Array<ArrayBuffer> {
     return serializeMatrices([this], options)[0]!;
+  }
+
+  /** The matrix as the text of a Matrix Market file, with its type in a comment that SuiteSparse's tools read. */
+  toMatrixMarket(): string {
+    return formatMarket(this.type, this.nrows, this.ncols, this.extractTuples());
   }
 }
