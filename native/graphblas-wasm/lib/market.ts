@@ -119,8 +119,9 @@ export function parseMarket(text: string): MarketTuples {
     if (++read > count) throw bad(line, `there are more than the ${count} entries of line ${first}`);
     if (dense) {
       put(row, column, value(entry[0], type, field, line), line);
-      if (++row === nrows) row = symmetry === "general" ? 0n : ++column + (skew ? 1n : 0n);
-      if (row === 0n) column++;
+      if (++row < nrows) continue;
+      column++;
+      row = symmetry === "general" ? 0n : column + (skew ? 1n : 0n);
     } else {
       const [i, j] = [whole(entry[0], line, 1n, nrows), whole(entry[1], line, 1n, ncols)];
       put(i - 1n, j - 1n, value(entry[2], type, field, line), line);
