@@ -10,11 +10,14 @@ import { addTraffic, quantitiesOf, type Traffic, trafficOf } from "../../lib/tra
 import { usage, warn } from "./command.js";
 import { Coverage } from "./coverage.js";
 import { readArchiveFile, type Source, sourcesOf } from "./sources.js";
+import { inFile, requireSame } from "./sum.js";
 
 export interface IntervalOptions {
   family: Family;
   /** Interval that captures are cut into, ns. Archives keep theirs. */
   intervalNs: bigint;
+  /** Mix archives whose addresses are anonymised differently. */
+  force?: boolean;
 }
 
 export interface IntervalSeries {
@@ -32,12 +35,12 @@ const POINTS_MAX = 1_000_000;
  * added up; an interval that comes twice counts once. One interval's matrices are in memory at a time.
  *
  * @throws SparsewireError NO_TIMES for archives without a manifest, OVERLAP for a roll-up beside a part of it,
- *   TOO_MANY_INTERVALS, and what reading the sources throws
+ *   ANONYMIZATION and BYTE_ORDER for matrices that are not of one kind, TOO_MANY_INTERVALS, and what reading the sources throws
  */
 export async function readIntervals(paths: string[], options: IntervalOptions): Promise<IntervalSeries> {
   if (paths.length === 0) throw usage("nothing to read", "name archives, folders or capture files");
   const { load } = await import("graphblas-wasm");
-  const series = new Series(await load(), options.family);
+  const series = new Series(await load(), options.family, options.force);
   try {
     const captures: string[] = [];
     for (const source of inTimeOrder(sourcesOf(paths))) {
@@ -85,17 +88,28 @@ interface Open {
 class Series {
   readonly #grb: GraphBLAS;
   readonly #family: Family;
+  readonly #mixes: boolean;
   readonly #coverage = new Coverage();
   readonly #points: TimelinePoint[] = [];
   #open: Open | undefined;
+  #first: Manifest | undefined;
   #repeated = 0;
 
-  constructor(grb: GraphBLAS, family: Family) {
+  constructor(grb: GraphBLAS, family: Family, mixes = false) {
     this.#grb = grb;
     this.#family = family;
+    this.#mixes = mixes;
   }
 
   add(name: string, bytes: Uint8Array): void {
+    try {
+      this.#add(name, bytes);
+    } catch (error) {
+      throw inFile(name, error);
+    }
+  }
+
+  #add(name: string, bytes: Uint8Array): void {
     if (readTar(bytes).members[0]?.name !== "manifest.json") {
       throw new SparsewireError(
         "NO_TIMES",
@@ -135,6 +149,18 @@ class Series {
   }
 
   #isNew(name: string, manifest: Manifest): boolean {
+    this.#first ??= manifest;
+    if (!this.#mixes) requireSame(name, this.#first.anonymization, manifest);
+    if (manifest.byte_order !== this.#first.byte_order) {
+      throw new SparsewireError(
+        "BYTE_ORDER",
+        `${name} has ${manifest.byte_order}-endian indices, others do not`,
+        {
+          exit: EXIT.badInput,
+          mend: "give archives of one byte order only",
+        },
+      );
+    }
     const overlap = this.#coverage.claim(manifest);
     if (overlap === "whole") this.#repeated++;
     if (overlap === "partial") {

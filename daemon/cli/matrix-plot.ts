@@ -102,6 +102,7 @@ async function timeline(paths: string[], options: Options, result: Result): Prom
   const { points, damaged } = await readIntervals(paths, {
     family: options.family === "4" ? 4 : 6,
     intervalNs: options.interval,
+    force: options.force ?? false,
   });
   if (damaged) result.code = EXIT.badInput;
   const title = options.title ?? `Traffic of ${subjectOf(paths, options)}`;

@@ -61,7 +61,7 @@ export function timelineSvg(
 ): string {
   if (points.length === 0) return emptyPage({ title, facts: "", theme }, "no interval has a packet");
   const [first, last] = [points[0]!, points.at(-1)!];
-  const facts = `${countText(points.length)} intervals${lengthText(points)}, ${utc(first.start)} to ${utc(last.end)} UTC`;
+  const facts = `${countText(points.length)} interval${points.length === 1 ? "" : "s"}${lengthText(points)}, ${utc(first.start)} to ${utc(last.end)} UTC`;
   const x = timeScale(
     [milliseconds(first.start), milliseconds(last.end)],
     [FRAME.left, FRAME.left + FRAME.width],

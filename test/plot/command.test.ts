@@ -67,6 +67,30 @@ test("timeline of archives: intervals of one time are added up, repeated ones co
   assert.ok(heights[0]! < heights[2]!, first);
 });
 
+test("timeline of addresses of two kinds: only by force; a damaged archive is named", async (t) => {
+  const grb = await load();
+  const folder = temporaryFolder(t);
+  const [clear, other, cut] = ["clear.tar", "other.tar", "cut.tar"].map((name) => join(folder, name));
+  const rows: Row[] = [["10.0.0.1", "10.0.0.2", 5, 300]];
+  const bytes = archiveOf(grb, rows, {
+    run: "00000000000000aa",
+    anonymization: { scheme: "none", key_id: null },
+  });
+  const anonymization = { scheme: "cryptopan", key_id: "k" };
+  writeFileSync(clear!, bytes);
+  writeFileSync(other!, archiveOf(grb, rows, { run: "00000000000000bb", anonymization }));
+  writeFileSync(cut!, bytes.subarray(0, bytes.length - 2000));
+  const mixed = plot(clear!, other!, "--kind", "timeline");
+  assert.equal(mixed.code, 3);
+  assert.match(mixed.err, /not of the same kind/);
+  const forced = plot(clear!, other!, "--kind", "timeline", "--force");
+  assert.equal(forced.code, 0, forced.err);
+  assert.ok(textsOf(forced.out)[1]!.startsWith("1 interval of"), textsOf(forced.out)[1]);
+  const damaged = plot(cut!, "--kind", "timeline");
+  assert.equal(damaged.code, 3);
+  assert.match(damaged.err, /cut\.tar: /);
+});
+
 test("what cannot be drawn is said in one line", (t) => {
   const folder = temporaryFolder(t);
   const empty = join(folder, "none.pcap");
