@@ -1,7 +1,9 @@
 /** What a TrafficMatrix can be told, with its defaults; a mistake is one typed error from the constructor. */
 import { z } from "zod";
+import { type AnonymizationOptions, isAnonymizing } from "../../lib/anonymize.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { type Manifest, sensorName } from "../../lib/manifest.js";
+import { loadAnonymization } from "../capture/anonymizer-key.js";
 import { sensorConfigSchema } from "../sensor/config.js";
 import type { DeliveryOptions } from "./protocol.js";
 
@@ -30,6 +32,18 @@ export interface TrafficMatrixOptions {
     path: string;
     /** A full spool drops its oldest interval, counted; default 1 GiB. */
     bytesMax?: number;
+  };
+  /**
+   * Anonymises every address before an interval leaves the worker: CryptoPAN under a key, truncation, or both. IPv4 and IPv6
+   * addresses of 32 and 128 kept bits are whole; of an IPv4-mapped one no more is kept than of an IPv4 address.
+   */
+  anonymize?: {
+    /** File of 64 hexadecimal digits, mode 0600. */
+    keyFile?: string;
+    /** Leading bits kept of an IPv4 address; default 32. */
+    truncate4?: number;
+    /** The same of an IPv6 address; default 128. */
+    truncate6?: number;
   };
   /** Gets each sealed interval: the archive's bytes, and its manifest. */
   onInterval?: (archive: Uint8Array<ArrayBuffer>, manifest: Manifest) => void;
@@ -66,6 +80,13 @@ const schema = z.strictObject({
       bytesMax: whole(1 << 20, Number.MAX_SAFE_INTEGER).default(1 << 30),
     })
     .optional(),
+  anonymize: z
+    .strictObject({
+      keyFile: text(4096).optional(),
+      truncate4: whole(0, 32).default(32),
+      truncate6: whole(0, 128).default(128),
+    })
+    .optional(),
   onInterval: callback.optional(),
   onError: callback.optional(),
   linksMax: whole(1 << 12, 1 << 24).default(1 << 19),
@@ -81,9 +102,10 @@ export interface Settings {
   memoryBytesMax: number;
   ipv6HashKeyFile: string | undefined;
   delivery: DeliveryOptions | undefined;
+  anonymization: AnonymizationOptions | undefined;
 }
 
-/** Checks options and fills in defaults; throws BAD_OPTIONS. */
+/** Checks options and fills in defaults; throws BAD_OPTIONS, and what a key file that cannot be used deserves. */
 export function settingsOf(options: TrafficMatrixOptions): Settings {
   const parsed = schema.safeParse(options);
   if (!parsed.success) {
@@ -91,7 +113,7 @@ export function settingsOf(options: TrafficMatrixOptions): Settings {
     const where = issue.path.map(String).join(".");
     throw badOptions(`${where === "" ? "" : `${where}: `}${issue.message}`, "correct the options");
   }
-  const { aggregator, spool, onInterval, onError: _onError, sensor, ...rest } = parsed.data;
+  const { aggregator, spool, onInterval, onError: _onError, sensor, anonymize, ...rest } = parsed.data;
   if (aggregator === undefined && onInterval === undefined)
     throw badOptions("intervals would go nowhere", "give aggregator and spool, or onInterval");
   if ((aggregator === undefined) !== (spool === undefined))
@@ -99,6 +121,7 @@ export function settingsOf(options: TrafficMatrixOptions): Settings {
   return {
     ...rest,
     ipv6HashKeyFile: rest.ipv6HashKeyFile,
+    anonymization: anonymize && anonymizationOptions(anonymize),
     sensor: sensor ?? sensorConfigSchema.shape.sensor.parse(undefined),
     delivery: aggregator &&
       spool && {
@@ -109,6 +132,19 @@ export function settingsOf(options: TrafficMatrixOptions): Settings {
         spoolBytesMax: spool.bytesMax,
       },
   };
+}
+
+/** Reads the key. Undefined when nothing is to be anonymised. */
+function anonymizationOptions(given: {
+  keyFile?: string | undefined;
+  truncate4: number;
+  truncate6: number;
+}): AnonymizationOptions | undefined {
+  const { keyFile, truncate4 } = given;
+  // Pairs of both families are in the IPv6 matrix: what is cut off an IPv4 address must not stay there.
+  const truncate6 = truncate4 < 32 ? Math.min(given.truncate6, 96 + truncate4) : given.truncate6;
+  const options = loadAnonymization({ key_file: keyFile, truncate4, truncate6 });
+  return isAnonymizing(options) ? options : undefined;
 }
 
 const badOptions = (what: string, mend: string): SparsewireError =>

@@ -1,4 +1,5 @@
 /** What the service's thread and the thread behind it say to each other, and how a chunk of the log is laid out. */
+import type { AnonymizationOptions } from "../../lib/anonymize.js";
 import type { Manifest } from "../../lib/manifest.js";
 import type { ShipperFigures } from "../sensor/shipper.js";
 
@@ -43,6 +44,7 @@ export interface ServiceWorkerData {
   memoryBytesMax: number;
   ipv6HashKeyFile: string | undefined;
   delivery: DeliveryOptions | undefined;
+  anonymization: AnonymizationOptions | undefined;
   /** Whether intervals are to be handed back (onInterval). */
   isHandedBack: boolean;
   /** Folded chunks go back through it. */

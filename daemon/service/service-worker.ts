@@ -6,10 +6,12 @@ import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { loadSync } from "graphblas-wasm";
 import { pino } from "pino";
-import { archiveName, decodeArchive } from "../../lib/archive.js";
+import { anonymizationOf, anonymizer } from "../../lib/anonymize.js";
+import { archiveName, DICT_RECORD_BYTES, decodeArchive } from "../../lib/archive.js";
 import { errorLine } from "../../lib/errors.js";
 import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
 import type { ManifestHead } from "../../lib/manifest.js";
+import { mapTraffic } from "../../lib/map-traffic.js";
 import { DROP_CAUSES, type DropCause, FRAME_REASONS, type FrameReason } from "../../lib/reasons.js";
 import { encodeTraffic } from "../../lib/traffic.js";
 import { loadHashKey } from "../capture/hash-key.js";
@@ -30,6 +32,10 @@ const logger = pino({ level: "warn", base: null, timestamp: false }, { write: he
 const lost = new LostIntervals(logger);
 const delivery =
   data.delivery && new Delivery(data.delivery, run, lost, logger, () => setImmediate(tellDelivery));
+const anonymization = data.anonymization && {
+  map: anonymizer(data.anonymization),
+  says: anonymizationOf(data.anonymization),
+};
 let grb = loadSync({ maximumBytes: data.memoryBytesMax });
 let interval = new OpenInterval(grb, key);
 let sequence = 0;
@@ -62,6 +68,7 @@ function seal(endNs: bigint, cause: "clock" | "budget" | "stop", malformed: numb
   const started = performance.now();
   const taken = interval.take();
   try {
+    anonymize(taken);
     const head = headOf(taken, endNs, cause, malformed, shed);
     const { archive } = encodeTraffic(grb, taken.traffic, head);
     sequence++;
@@ -73,6 +80,17 @@ function seal(endNs: bigint, cause: "clock" | "budget" | "stop", malformed: numb
   } finally {
     taken.traffic.dispose();
   }
+}
+
+/** Replaces the addresses of an interval, before anything of it is encoded, written or told. */
+function anonymize(taken: TakenInterval): void {
+  if (anonymization === undefined) return;
+  const clear = taken.traffic;
+  const mapped = mapTraffic(grb, clear, anonymization.map, { hashKey: key.words });
+  clear.dispose();
+  taken.traffic = mapped;
+  taken.collisions += mapped.collisions;
+  taken.addresses = (mapped.v6?.dict.length ?? 0) / DICT_RECORD_BYTES;
 }
 
 function headOf(
@@ -109,7 +127,7 @@ function headOf(
     drops: { ...zeros<DropCause>(DROP_CAUSES), shed },
     late: 0,
     sampling: 1,
-    anonymization: { scheme: "none", key_id: null },
+    anonymization: anonymization?.says ?? { scheme: "none", key_id: null },
     byte_order: "big",
     ipv6: traffic.v6 ? { hash: IPV6_HASH_SCHEME, key_id: key.id, addresses, collisions } : null,
     intervals: 1,

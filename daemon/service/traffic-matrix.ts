@@ -9,19 +9,14 @@ import type { Manifest } from "../../lib/manifest.js";
 import { lockStore } from "../aggregator/lock.js";
 import { loadHashKey } from "../capture/hash-key.js";
 import { IntervalClock, wallClockNs } from "../sensor/interval-clock.js";
+import { Spool } from "../sensor/spool.js";
+import { requireAnonymizedSpool } from "../sensor/spool-check.js";
 import { openTransport } from "../sensor/targets.js";
 import { type Address, AddressCache, type ResolvedAddress, wordsOf } from "./addresses.js";
 import { transportOptions } from "./delivery.js";
 import { ObservationLog } from "./observation-log.js";
 import { type Settings, settingsOf, type TrafficMatrixOptions } from "./options.js";
-import type {
-  Chunk,
-  DeliveryFigures,
-  DeliveryOptions,
-  FromWorker,
-  ServiceWorkerData,
-  ToWorker,
-} from "./protocol.js";
+import type { Chunk, DeliveryFigures, FromWorker, ServiceWorkerData, ToWorker } from "./protocol.js";
 
 /** Pause before a worker that died is replaced. */
 const RESTART_MS = 1000;
@@ -76,13 +71,14 @@ export class TrafficMatrix implements AsyncDisposable {
 
   /**
    * Starts sensing. Throws what is wrong with the options, and nothing later does: BAD_OPTIONS, BAD_HASH_KEY, TOKEN_FILE,
-   * SPOOL_UNUSABLE, SPOOL_LOCKED.
+   * SPOOL_UNUSABLE, SPOOL_LOCKED,
+   * SPOOL_CLEAR, KEY_UNREADABLE, KEY_PERMISSIONS, BAD_ANONYMIZATION_KEY.
    */
   constructor(options: TrafficMatrixOptions) {
     this.#options = options;
     this.#settings = settingsOf(options);
     loadHashKey(this.#settings.ipv6HashKeyFile);
-    this.#unlock = prepareSpool(this.#settings.delivery);
+    this.#unlock = prepareSpool(this.#settings);
     this.#log = new ObservationLog(this.#startWorker(wallClockNs()), (chunk) => this.#handOver(chunk));
     const intervalNs = BigInt(this.#settings.intervalMs) * 1_000_000n;
     this.#clock = new IntervalClock(intervalNs, (boundary) => this.#seal(boundary, "clock"), { unref: true });
@@ -325,15 +321,23 @@ export class TrafficMatrix implements AsyncDisposable {
 }
 
 /** Makes the spool's folder and locks it; reads token and CA once, so that a mistake shows here. Returns the unlocking. */
-function prepareSpool(delivery: DeliveryOptions | undefined): () => void {
+function prepareSpool({ delivery, anonymization }: Settings): () => void {
   if (delivery === undefined) return () => undefined;
   openTransport(transportOptions(delivery))?.close();
   const { spoolPath } = delivery;
   try {
     mkdirSync(spoolPath, { recursive: true, mode: 0o750 });
-    return lockStore(spoolPath);
+    const unlock = lockStore(spoolPath);
+    try {
+      if (anonymization !== undefined) requireAnonymizedSpool(new Spool(spoolPath, delivery.spoolBytesMax));
+      return unlock;
+    } catch (error) {
+      unlock();
+      throw error;
+    }
   } catch (cause) {
     const { code } = cause as { code?: string };
+    if (code === "SPOOL_CLEAR") throw cause;
     if (code === "STORE_LOCKED") {
       throw new SparsewireError("SPOOL_LOCKED", `the spool ${spoolPath} is in use`, {
         mend: "give each TrafficMatrix and each process a spool.path of its own",
