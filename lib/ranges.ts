@@ -22,14 +22,16 @@ const NAME_CHARACTERS_MAX = 63;
  *
  * @throws SparsewireError BAD_RANGES (exit: badInput) naming the line
  */
-export function parseRanges(text: string): AddressRange[] {
+export function parseRanges(list: string): AddressRange[] {
   const ranges = new Map<string, AddressRange>();
   const lines = new Map<string, number>();
-  text.split(/\r?\n/).forEach((line, at) => {
-    const [, content = "", name = ""] = /^\s*(\S*)\s*(.*?)\s*$/.exec(line.replace(/#.*/, ""))!;
+  list.split(/\r?\n/).forEach((line, at) => {
+    const content = line.split("#", 1)[0]!.trim();
     if (content === "") return;
+    const gap = content.search(/\s/);
+    const [text, name] = gap < 0 ? [content, ""] : [content.slice(0, gap), content.slice(gap).trim()];
     const where = `line ${at + 1}`;
-    const block = parseBlock(content, where);
+    const block = parseBlock(text, where);
     const cidr = cidrText(block);
     const before = lines.get(cidr);
     if (before !== undefined) {

@@ -139,7 +139,7 @@ async function piped(folder: TemporaryFolder, bits: number): Promise<Row[]> {
     values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
   return [
     row("generator and ingest", 2 ** bits / seconds / 1e6, "Mpps"),
-    row("resident, highest", Math.max(...samples), "MiB"),
+    row("resident, highest", samples.length === 0 ? null : Math.max(...samples), "MiB"),
     row("resident, mean of the 2nd quarter and half of the 3rd", mean(steady.slice(0, half)), "MiB"),
     row("resident, mean of the rest", mean(steady.slice(half)), "MiB"),
     row("sum and quantities", 2 ** bits / read.seconds / 1e6, "Mpps"),
