@@ -66,20 +66,19 @@ function fold(chunk: Chunk, atMs: number): void {
 
 function seal(endNs: bigint, cause: "clock" | "budget" | "stop", malformed: number, shed: number): void {
   const started = performance.now();
-  const taken = interval.take();
+  let taken: TakenInterval | undefined;
   try {
+    taken = interval.take();
     anonymize(taken);
     const head = headOf(taken, endNs, cause, malformed, shed);
     const { archive } = encodeTraffic(grb, taken.traffic, head);
-    sequence++;
-    openedNs = head.end;
+    taken.traffic.dispose();
     handOver(head, archive, performance.now() - started);
   } catch (error) {
-    sequence++;
-    failed(error, taken.packets4 + taken.packets6);
-  } finally {
-    taken.traffic.dispose();
+    failed(error, taken === undefined ? 0 : taken.packets4 + taken.packets6);
   }
+  sequence++;
+  if (endNs > openedNs) openedNs = endNs;
 }
 
 /** Replaces the addresses of an interval, before anything of it is encoded, written or told. */

@@ -91,6 +91,23 @@ describe("life of a TrafficMatrix", () => {
     assert.deepEqual([matrix.figures().errors, calls], [{ CALLBACK_FAILED: 1 }, 1]);
   });
 
+  it("counts an interval that does not fit its memory as lost, and goes on", async () => {
+    const { matrix, intervals, errors } = new Collected({
+      memoryBytesMax: 64 << 20,
+      linksMax: 1 << 24,
+      intervalMs: 3_600_000,
+    });
+    const n = 3_000_000;
+    for (let i = 0; i < n; i++) matrix.observe4(i, i, 1);
+    await until(() => matrix.figures().lostObservations > 0, 20_000);
+    matrix.observe("10.0.0.1", "10.0.0.2", 1);
+    await matrix.close();
+    const { accepted, sealed, lostObservations } = matrix.figures();
+    assert.deepEqual([accepted, sealed.observations + lostObservations], [n + 1, n + 1]);
+    assert.ok(errors.some(({ code }) => code === "INTERVAL_LOST"));
+    assert.ok((intervals.at(-1)!.manifest.lost?.matrix_worker ?? 0) >= 1);
+  });
+
   it("goes on with another worker when one dies, and tells what was lost with it", async () => {
     const workers: Worker[] = [];
     const onWorker = (worker: Worker) => void workers.push(worker);
