@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include "blob.h"
+#include "indices.h"
 
 Info gb_deserialize(const u8 *blob, u64 size, int stored);
 Info gb_serialize(Matrix **planes, u32 count, int level, u64 *blobs);
@@ -14,6 +15,16 @@ Info gb_reduce_columns(const Matrix *A, Op op);
 Info gb_extract_range(const Matrix *A, u64 row_low, u64 row_high, u64 col_low, u64 col_high);
 Info gb_matrix_top(const Matrix *A, u32 most, u64 *rows, u64 *columns, u64 *values);
 Info gb_ewise_add(Matrix **A, Matrix **B, Matrix **C, u32 planes, Op op, u32 type);
+Info gb_transpose(const Matrix *A);
+Info gb_select(const Matrix *A, u32 op, u64 k);
+Info gb_mxm(const Matrix *A, const Matrix *B, Op add, Op multiply, Type type);
+Info gb_ewise_mult(const Matrix *A, const Matrix *B, Op op, u32 type);
+Info gb_write(const Matrix *C, const Matrix *T, const Matrix *M, u32 flags, Op accum);
+Info gb_extract(const Matrix *A, const IndicesGiven *rows, const IndicesGiven *columns);
+Info gb_region(const Matrix *C, const IndicesGiven *rows, const IndicesGiven *columns, int inside);
+Info gb_place(const Matrix *A, const IndicesGiven *rows, const IndicesGiven *columns, u64 nrows, u64 ncols);
+Info gb_kronecker(const Matrix *A, const Matrix *B, Op op, u32 type);
+Info gb_apply(const Matrix *A, u32 op, Type type);
 u32 gb_matrix_is_equal(const Matrix *A, const Matrix *B);
 u64 gb_memory_blocks(void);
 
@@ -66,6 +77,66 @@ static void operate(Matrix *A) {
   gb_matrix_free(part);
 }
 
+/* The result of a call, checked; NULL if it was refused. */
+static Matrix *checked(Info info) {
+  if (info) return NULL;
+  check(result());
+  return result();
+}
+
+static void require_equal(const Matrix *A, const Matrix *B) {
+  require(A->type == T_FP64 || gb_matrix_is_equal(A, B)); /* NaN is not equal to itself */
+}
+
+/* A and its transpose through products, masks and parts. */
+static void multiply(Matrix *A, Matrix *T) {
+  u64 products = 0;
+  for (u32 k = 0; k < A->pattern->nvec; k++) {
+    u64 length = A->pattern->Ap[k + 1] - A->pattern->Ap[k];
+    products += length * length;
+  }
+  if (products > 100000) return; /* T times A would take the fuzzer's time */
+  Op pairs[][2] = {{OP_PLUS, OP_TIMES}, {OP_PLUS, OP_ONEB}, {OP_MIN, OP_PLUS}};
+  for (u32 k = 0; k < 3; k++) gb_matrix_free(checked(gb_mxm(T, A, pairs[k][0], pairs[k][1], k == 1 ? T_UINT64 : T_INT64)));
+  gb_matrix_free(checked(gb_mxm(T, A, OP_LOR, OP_LAND, T_BOOL)));
+}
+
+static void indices(Matrix *A) {
+  const Pattern *P = A->pattern;
+  u64 list[] = {P->nrows - 1, 0, P->nrows / 2, 0}, columns[] = {P->ncols - 1, 0, 0, P->ncols / 3};
+  IndicesGiven I = {LIST, 4, 0, 0, (uintptr_t)list}, J = {LIST, 4, 0, 0, (uintptr_t)columns}, all = {ALL, 0, 0, 0, 0},
+               range = {RANGE, (P->ncols + 1) / 2, 0, 2, 0};
+  gb_matrix_free(checked(gb_extract(A, &I, &J)));
+  Matrix *half = checked(gb_extract(A, &all, &range));
+  if (half) {
+    gb_matrix_free(checked(gb_place(half, &all, &range, P->nrows, P->ncols)));
+    gb_matrix_free(half);
+  }
+  gb_matrix_free(checked(gb_region(A, &all, &range, 1)));
+  gb_matrix_free(checked(gb_region(A, &I, &all, 0)));
+}
+
+static void algebra(Matrix *A) {
+  Matrix *T = checked(gb_transpose(A));
+  if (!T) return;
+  Matrix *back = checked(gb_transpose(T));
+  if (back) require_equal(A, back);
+  multiply(A, T);
+  gb_matrix_free(checked(gb_ewise_mult(A, A, OP_MINUS, 0)));
+  gb_matrix_free(checked(gb_apply(A, 3, T_UINT64)));
+  gb_matrix_free(checked(gb_apply(A, 2, T_FP64)));
+  Matrix *lower = checked(gb_select(A, 0, 0)), *upper = checked(gb_select(A, 1, 1));
+  gb_matrix_free(checked(gb_select(A, 12, A->pattern->nvals)));
+  if (lower && upper) {
+    Matrix *both = checked(gb_write(lower, upper, A, 2, OP_PLUS)); /* where A has entries: everywhere */
+    if (both) require_equal(A, both);
+    gb_matrix_free(both);
+  }
+  if (lower && A->pattern->nvals < 300) gb_matrix_free(checked(gb_kronecker(A, lower, OP_TIMES, 0)));
+  indices(A);
+  gb_matrix_free(lower), gb_matrix_free(upper), gb_matrix_free(back), gb_matrix_free(T);
+}
+
 static void warm_up(void) { /* ZSTD's contexts are made once and kept */
   u8 plain[600] = {0}, packed[700];
   size_t written = 0;
@@ -87,6 +158,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     Matrix *A = result();
     check(A);
     operate(A);
+    algebra(A);
     round_trip(A);
     gb_matrix_free(A);
   }

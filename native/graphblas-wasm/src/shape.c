@@ -80,7 +80,7 @@ Info EXPORT(gb_as_vector)(const Matrix *A) {
 /* GrB_Matrix_diag: a square matrix with vector v on diagonal k. Result 0: the matrix. INVALID_VALUE. */
 Info EXPORT(gb_matrix_diag)(const Matrix *v, i64 k) {
   const Pattern *P = v->pattern;
-  u64 shift = k < 0 ? (u64)-k : (u64)k, row0 = k < 0 ? shift : 0, column0 = k < 0 ? 0 : shift;
+  u64 shift = k < 0 ? 0 - (u64)k : (u64)k, row0 = k < 0 ? shift : 0, column0 = k < 0 ? 0 : shift;
   u32 n = P->nvals;
   if (shift > GB_INDEX_MAX || P->ncols + shift > GB_INDEX_MAX)
     return fail(INVALID_VALUE, "the matrix with this diagonal would be beyond 2^60");
@@ -114,7 +114,7 @@ static u32 find_column(const Pattern *P, u32 low, u32 high, u64 column) {
 /* GxB_Vector_diag: diagonal k of A. Result 0: the vector. INVALID_VALUE: A has no such diagonal. */
 Info EXPORT(gb_vector_diag)(const Matrix *A, i64 k) {
   const Pattern *P = A->pattern;
-  u64 shift = k < 0 ? (u64)-k : (u64)k, row0 = k < 0 ? shift : 0, column0 = k < 0 ? 0 : shift;
+  u64 shift = k < 0 ? 0 - (u64)k : (u64)k, row0 = k < 0 ? shift : 0, column0 = k < 0 ? 0 : shift;
   if (row0 >= P->nrows || column0 >= P->ncols) return fail(INVALID_VALUE, "the matrix has no such diagonal");
   u64 rows = P->nrows - row0, columns = P->ncols - column0;
   Matrix *v;
