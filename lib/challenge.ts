@@ -3,7 +3,7 @@
  * read them: a matrix of 2^17 IPv4 packets is a GrB_UINT32 2^32 x 2^32 blob, its indices the raw s_addr of a little-endian
  * host; 64 of them, 0.grb to 63.grb, are a tar named YYYYMMDD-HHMMSS-MICROSECONDS.PACKETS.tar by its first packet.
  */
-import type { GraphBLAS, Matrix } from "graphblas-wasm";
+import type { GraphBLAS, HyperCSR, Matrix } from "graphblas-wasm";
 import { swap32 } from "./address.js";
 
 /** Packets of one matrix. */
@@ -44,27 +44,34 @@ export function naturalOrder(a: string, b: string): number {
 
 const parts = (name: string): string[] => name.match(/\d+|\D+/g) ?? [];
 
-/** A window's IPv4 links as the capture sandbox seals them: HyperCSR with indices in big-endian order. */
+/** The IPv4 links of a window, big-endian addresses: row k is `rows[k]`, its columns end at `ends[k + 1]`. */
 export interface WindowLinks {
-  Ap: BigUint64Array;
-  Ah: BigUint64Array;
-  Aj: BigUint64Array;
+  ends: Uint32Array;
+  rows: Uint32Array;
+  columns: Uint32Array;
   packets: Uint32Array;
 }
 
+/** A copy of what the capture sandbox has sealed, so that it may go on. */
+export function windowLinks(
+  { Ap, Ah, Aj }: Pick<HyperCSR<BigUint64Array>, "Ap" | "Ah" | "Aj">,
+  packets: Uint32Array,
+): WindowLinks {
+  return { ends: lowWords(Ap), rows: lowWords(Ah), columns: lowWords(Aj), packets: packets.slice() };
+}
+
 /**
- * A window as a blob with indices in little-endian order. `map` replaces addresses in place, first of all; links that it
- * lets fall together are summed.
+ * A window as a blob with indices in little-endian order. `map` replaces addresses in place, before that; links that it lets
+ * fall together are summed.
  */
 export function challengeBlob(
   grb: GraphBLAS,
-  { Ap, Ah, Aj, packets }: WindowLinks,
+  { ends, rows, columns, packets }: WindowLinks,
   map?: (addresses: Uint32Array) => void,
 ): Uint8Array<ArrayBuffer> {
-  const [rows, columns] = [lowWords(Ah), lowWords(Aj)];
   map?.(rows);
   map?.(columns);
-  using matrix = grb.buildPacked("UINT32", swappedKeys(lowWords(Ap), rows, columns), packets.slice());
+  using matrix = grb.buildPacked("UINT32", swappedKeys(ends, rows, columns), packets);
   return matrix.serialize();
 }
 

@@ -9,7 +9,7 @@ import { setThreadName, threadCpuNs } from "xdp-node";
 import { COUNTERS, type CounterName, SEAL_CAUSES } from "../../lib/abi.js";
 import { AddressMemory } from "../../lib/address-memory.js";
 import { type AnonymizationOptions, anonymizationOf, anonymizer } from "../../lib/anonymize.js";
-import { challengeBlob } from "../../lib/challenge.js";
+import { challengeBlob, windowLinks } from "../../lib/challenge.js";
 import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
@@ -117,8 +117,9 @@ function gather(job: MatrixJob): Gathered {
     cause = slot.cause;
     for (const name of COUNTERS) counters[name] += slot.counters[name];
     if (data.encoding === "challenge") {
-      const blob = challengeBlob(grb, slot.v4, remembered && ((addresses) => remembered.apply(addresses)));
+      const links = windowLinks(slot.v4, slot.v4.packets);
       view.freeSlot(index);
+      const blob = challengeBlob(grb, links, remembered && ((addresses) => remembered.apply(addresses)));
       return { traffic: makeTraffic(undefined, undefined), blob, counters, window, cause, addresses };
     }
     const { packets: packets6, bytes: bytes6, ...pattern6 } = slot.v6;
