@@ -74,7 +74,12 @@ async function sustained({ seconds, smoke }: BenchOptions): Promise<Row[]> {
       "pairs",
       `of ${(accepted + shed).toLocaleString("en-US")}`,
     ),
-    row("longest block of the service's thread", blockedMsMax, "ms", "handing over a chunk or sealing"),
+    row(
+      "longest block of the service's thread",
+      blockedMsMax,
+      "ms",
+      "handing over a chunk or sealing; wall clock, other processes' turns included",
+    ),
   ];
 }
 
