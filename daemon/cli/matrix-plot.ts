@@ -24,6 +24,7 @@ interface Options extends SourceOptions {
   title?: string;
   family: "4" | "6";
   output?: string;
+  json?: boolean;
 }
 
 const SECOND = 1_000_000_000n;
@@ -51,6 +52,7 @@ export function registerPlot(parent: Command, result: Result): void {
     )
     .option("--title <text>", "title of the picture")
     .option("-o, --output <file>", "an .svg or .png file, instead of SVG on stdout")
+    .option("--json", "the figures behind the picture instead, also errors as JSON")
     .action((paths: string[], options: Options) => plot(paths, options, result));
   withSources(command);
   examples(command, [
@@ -62,15 +64,25 @@ export function registerPlot(parent: Command, result: Result): void {
 }
 
 async function plot(paths: string[], options: Options, result: Result): Promise<void> {
-  const isPng = formatOf(options.output) === "png";
+  const isPng = !options.json && formatOf(options.output) === "png";
   // Nobody's colour scheme is known when pixels are made.
   const theme = isPng && options.theme === "auto" ? "light" : options.theme;
-  const svg =
+  const drawn =
     options.kind === "timeline"
       ? await timeline(paths, { ...options, theme }, result)
       : await matrix(paths, { ...options, theme }, result);
-  await emit(options.output, [isPng ? await pngOf(svg) : svg]);
+  await emit(options.output, [isPng ? await pngOf(drawn) : drawn]);
 }
+
+/** Typed arrays become lists; times, which are beyond 2^53, strings of ns. */
+const figures = (plotted: unknown): string =>
+  `${JSON.stringify(plotted, (_key, value: unknown) =>
+    typeof value === "bigint"
+      ? String(value)
+      : ArrayBuffer.isView(value)
+        ? Array.from(value as Uint32Array)
+        : value,
+  )}\n`;
 
 function formatOf(path: string | undefined): "svg" | "png" {
   if (path === undefined || path === "-" || path.startsWith("/dev/")) return "svg";
@@ -79,21 +91,25 @@ function formatOf(path: string | undefined): "svg" | "png" {
   throw usage(`${path} is not named like a picture`, "end its name in .svg or .png");
 }
 
+/** The picture of a sum, or its figures. */
 async function matrix(paths: string[], options: Options, result: Result): Promise<string> {
+  const { kind, axes, theme, json } = options;
   const family = options.family === "4" ? 4 : 6;
-  let svg = "";
+  let drawn = "";
   await withSum(paths, options, result, async ({ traffic, byteOrder }) => {
     const links = linksOf(traffic, family, byteOrder);
     const subject = subjectOf(paths, options);
-    if (options.kind === "degree") {
+    if (kind === "degree") {
+      const plotted = degreePlot(links);
       const title = options.title ?? `Degree distributions of ${subject}`;
-      svg = degreeSvg(degreePlot(links), { title, theme: options.theme });
+      drawn = json ? figures(plotted) : degreeSvg(plotted, { title, theme });
     } else {
+      const plotted = heatmapPlot(links, family, axes);
       const title = options.title ?? `Links of ${subject}`;
-      svg = heatmapSvg(heatmapPlot(links, family, options.axes), { title, theme: options.theme });
+      drawn = json ? figures(plotted) : heatmapSvg(plotted, { title, theme });
     }
   });
-  return svg;
+  return drawn;
 }
 
 async function timeline(paths: string[], options: Options, result: Result): Promise<string> {
@@ -105,6 +121,7 @@ async function timeline(paths: string[], options: Options, result: Result): Prom
     force: options.force ?? false,
   });
   if (damaged) result.code = EXIT.badInput;
+  if (options.json) return figures({ points });
   const title = options.title ?? `Traffic of ${subjectOf(paths, options)}`;
   return timelineSvg(points, { title, theme: options.theme });
 }

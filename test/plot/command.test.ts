@@ -32,6 +32,10 @@ test("a capture as each kind of picture, SVG and PNG", (t) => {
     checkSvg(out);
     assert.ok(textsOf(out).includes(args.includes("--title") ? "Mine &amp; yours" : textsOf(out)[0]!));
   }
+  const figures = (kind: string) => JSON.parse(plot(capture, "--kind", kind, "--json").out);
+  assert.deepEqual(figures("degree").distributions[0].histogram, { values: [2, 3], counts: [1, 1] });
+  assert.deepEqual(figures("heatmap").blocks, [1, 0, 0, 1]);
+  assert.equal(figures("timeline").points[0].start, "1700000000000000000");
   const png = join(folder, "a.png");
   const drawn = plot(capture, "-o", png);
   if (drawn.code === 5) return t.skip(drawn.err.trim());
