@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* GrB_apply: an operator on each value. The pattern is shared. */
 #include "gb.h"
 

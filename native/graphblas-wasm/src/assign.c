@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The parts of GrB_assign: a matrix put where rows I and columns J say, and what is inside or outside of them. The
  * host joins the parts with gb_ewise_add and gb_write.

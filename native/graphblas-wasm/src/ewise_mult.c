@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* GrB_eWiseMult: the intersection of two patterns, and an operator on the pairs of values. */
 #include "gb.h"
 

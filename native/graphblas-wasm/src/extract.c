@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* GrB_extract: C(i, j) = A(I[i], J[j]). */
 #include "indices.h"
 #include "radix.h"

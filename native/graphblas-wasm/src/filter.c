@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* GrB_select: the entries for which an index or value operator holds; dimensions and type stay. */
 #include "ops.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Lists of indices: checked, and put in order. */
 #include "indices.h"
 #include "radix.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Lists of row or column indices, as extract and assign take them. */
 #ifndef GB_INDICES_H
 #define GB_INDICES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* GrB_kronecker: C(ia * nrows(B) + ib, ja * ncols(B) + jb) = op(A(ia, ja), B(ib, jb)). */
 #include "gb.h"
 

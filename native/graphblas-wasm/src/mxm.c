@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * GrB_mxm: Gustavson's algorithm, row by row. B's columns are numbered densely and in order, so that a row of the
  * result is collected in a plain array; a bitmap of two levels of the columns touched gives them back in order, and no

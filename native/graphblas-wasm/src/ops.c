@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Operators and casts of every type, on values as matrices carry them: as u64, FP64 and INT64 as their bits. */
 #include "ops.h"
 

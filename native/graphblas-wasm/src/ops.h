@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Binary operators inline, for loops that have op and type as constants; binary_of() has them as functions. */
 #ifndef GB_OPS_H
 #define GB_OPS_H

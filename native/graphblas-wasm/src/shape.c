@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Matrices with the same values elsewhere: transpose, diagonals, vectors as columns. */
 #include "gb.h"
 #include "radix.h"

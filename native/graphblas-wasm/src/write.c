@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The last step of every GraphBLAS operation: C<M, replace> = accum(C, T). Rows and columns of the three are merged.
  */
