@@ -35,7 +35,7 @@ test("every real capture exports the matrix that tshark finds", (t) => {
     const expected = readFileSync(join(PCAPS, `${name}.v4.csv`), "utf8")
       .trim()
       .split("\n");
-    assert.ok(out.startsWith(HEADER), name);
+    assert.ok(out.startsWith(HEADER), `${name}: exit ${code}, ${err}`);
     assert.deepEqual(out.slice(HEADER.length).trim().split("\n").toSorted(), expected.toSorted(), name);
     assert.equal(code === 3, err !== "", name);
     if (code === 3)
