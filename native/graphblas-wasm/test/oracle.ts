@@ -1,6 +1,6 @@
 // Compiles test/oracle.c against native SuiteSparse:GraphBLAS and talks to it over pipes: one process, many questions.
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Tuples } from "../lib/index.js";
@@ -19,12 +19,14 @@ export function typeCodeOf(type: "UINT32" | "UINT64"): bigint {
   return TYPE_CODES[type];
 }
 
-/** Builds the oracle; returns its path. */
+/** Builds the oracle; returns its path. It appears whole: tests that run at the same time may be starting it. */
 export function compileOracle(): string {
   mkdirSync(`${root}build`, { recursive: true });
-  execFileSync("cc", ["-O2", "-Wall", "-Wextra", "-o", binary, `${root}test/oracle.c`, "-lgraphblas"], {
+  const fresh = `${binary}.${process.pid}`;
+  execFileSync("cc", ["-O2", "-Wall", "-Wextra", "-o", fresh, `${root}test/oracle.c`, "-lgraphblas"], {
     stdio: "pipe",
   });
+  renameSync(fresh, binary);
   return binary;
 }
 
