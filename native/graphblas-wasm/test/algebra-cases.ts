@@ -191,10 +191,13 @@ export function randomWriting(
   const accum = into && some() ? random.pick(OPS) : undefined;
   if (accum) options.accum = accum;
   const result = into?.type ?? type;
+  // Nothing of it stays then, and native 7.4 has been seen to keep a value of an iso one (eWiseMult of first on BOOL).
+  const unread = into && !always && !mask && !accum && !options.complement;
+  if (unread) flags &= ~HAS_INTO!;
   return {
     options,
     parameters: [flags, OP_CODES[accum ?? "none"]!, BigInt(typeCode(result)), rows.size, columns.size],
-    arrays: [into, mask].flatMap((one) => (one ? arraysOf(one) : [])),
+    arrays: [unread ? undefined : into, mask].flatMap((one) => (one ? arraysOf(one) : [])),
     type: result,
     dispose: () => {
       for (const one of owned) one[Symbol.dispose]();
