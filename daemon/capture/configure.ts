@@ -1,9 +1,11 @@
 /** Writes a sandbox's configuration into its control block, before the thread that owns it runs init(). */
 import { randomBytes } from "node:crypto";
-import { ABI_VERSION, LOG_ENTRIES_DEFAULT, type MemoryLayout } from "../../lib/abi.js";
+import { ABI_VERSION, type MemoryLayout } from "../../lib/abi.js";
 import type { ControlView } from "./control-view.js";
 
 export interface SandboxSettings {
+  /** Packets in a sub-window, as in the layout. */
+  logEntries: number;
   linkBudget: number;
   addressBudget: number;
   hashKey: readonly [bigint, bigint];
@@ -23,7 +25,7 @@ export function configureSandbox(
   control.setU32("memory_pages", layout.pages);
   control.setU32("heap_offset", layout.heapOffset);
   control.setU32("heap_bytes", layout.heapBytes);
-  control.setU32("log_entries", LOG_ENTRIES_DEFAULT);
+  control.setU32("log_entries", settings.logEntries);
   control.setU32("link_budget", settings.linkBudget);
   control.setU32("address_budget", settings.addressBudget);
   control.setU32("queue_count", settings.queues);

@@ -1,6 +1,6 @@
 /** Capture files behind a sandbox of their own: the memory, the thread that fills it, and what it says. */
 import { Worker } from "node:worker_threads";
-import { LOG_ENTRIES_DEFAULT, memoryLayout } from "../../lib/abi.js";
+import { memoryLayout } from "../../lib/abi.js";
 import { configureSandbox } from "./configure.js";
 import { ControlView } from "./control-view.js";
 import type { FileReport, FileWorkerData, FileWorkerMessage } from "./file-worker.js";
@@ -9,6 +9,9 @@ import { SealLine } from "./seal-line.js";
 
 /** Bytes of a file that lie in the sandbox at one time. */
 const FILE_BUFFER_BYTES = 4 << 20;
+
+/** No ring waits while a log is sorted: longer ones save merges where links hardly repeat. */
+const LOG_ENTRIES = 1 << 19;
 
 export interface FileCaptureOptions {
   files: string[];
@@ -39,14 +42,14 @@ export class FileCapture {
   constructor(options: FileCaptureOptions) {
     this.#files = options.files;
     const layout = memoryLayout({
-      logEntries: LOG_ENTRIES_DEFAULT,
+      logEntries: LOG_ENTRIES,
       linkBudget: options.linkBudget,
       addressBudget: options.addressBudget,
       fileBufferBytes: FILE_BUFFER_BYTES,
     });
     this.memory = sandboxMemory(layout.pages);
     this.control = new ControlView(this.memory);
-    configureSandbox(this.control, layout, { ...options, queues: 0 });
+    configureSandbox(this.control, layout, { ...options, logEntries: LOG_ENTRIES, queues: 0 });
   }
 
   start(events: FileCaptureEvents): void {

@@ -202,6 +202,7 @@ export class LiveSource implements FrameSource {
       const memory = sandboxMemory(layout.pages);
       const control = new ControlView(memory);
       configureSandbox(control, layout, {
+        logEntries: LOG_ENTRIES_DEFAULT,
         linkBudget: sizes.link_budget,
         addressBudget: sizes.address_budget,
         hashKey: this.#hashKey,

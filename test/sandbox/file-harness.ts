@@ -31,8 +31,8 @@ export class FileReaderUnderTest {
   readonly sandbox: FileSandbox & { control: ControlView };
 
   constructor() {
-    const sizes = { linkBudget: LINK_BUDGET, addressBudget: ADDRESS_BUDGET };
-    const layout = memoryLayout({ logEntries: 1 << 17, ...sizes, fileBufferBytes: FILE_BUFFER_BYTES });
+    const sizes = { logEntries: 1 << 17, linkBudget: LINK_BUDGET, addressBudget: ADDRESS_BUDGET };
+    const layout = memoryLayout({ ...sizes, fileBufferBytes: FILE_BUFFER_BYTES });
     const memory = sandboxMemory(layout.pages);
     const control = new ControlView(memory);
     configureSandbox(control, layout, {
