@@ -108,10 +108,12 @@ export async function killLoop(rounds: number, seed: number): Promise<KillReport
     }
     load.child.kill("SIGINT");
     await load.report.catch(() => undefined);
-    // The sensor ships what it has, the aggregator being there.
-    for (let tries = 0; tries < 200; tries++) {
-      const { spool } = await rig.status();
-      if (spool!.depth + spool!.waiting <= 1) break;
+    // The sensor ships what it has, once the aggregator is there again: it may have been killed a moment ago.
+    const { ship: before } = await rig.status();
+    for (let tries = 0; tries < 300; tries++) {
+      const { spool, ship } = await rig.status();
+      const isShipping = ship!.lastError === null && ship!.acknowledged > before!.acknowledged;
+      if (isShipping && spool!.depth + spool!.waiting <= 1) break;
       await sleep(100);
     }
     assert.equal(await rig.stop(), 0, loop.logs());
