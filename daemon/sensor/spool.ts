@@ -75,7 +75,8 @@ export class Spool {
       await this.remove(victim.name);
       dropped.push(victim.name);
     }
-    const temporary = join(this.path, TEMPORARY + name);
+    // Not *.tar: whoever reads the folder meanwhile must not take it for an archive.
+    const temporary = join(this.path, `${TEMPORARY}${name}.part`);
     try {
       const file = await open(temporary, "w", 0o640);
       try {
