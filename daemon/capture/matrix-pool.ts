@@ -7,6 +7,8 @@ export type JobOutcome = ArchiveResult | Extract<MatrixResult, { type: "failed" 
 
 interface Member {
   worker: Worker;
+  /** Resolves when the worker is up, or has ended. */
+  started: Promise<void>;
   isBusy: boolean;
   cpuNs: number;
   memoryBytes: number;
@@ -66,8 +68,14 @@ export class MatrixPool {
     if (this.pending > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** Ends the workers; one that is just starting is up first, because an addon cannot be ended while it loads. */
   async close(): Promise<void> {
-    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+    await Promise.all(
+      this.#members.map(async ({ worker, started }) => {
+        await started;
+        await worker.terminate();
+      }),
+    );
   }
 
   #grow(): void {
@@ -75,7 +83,11 @@ export class MatrixPool {
       workerData: this.#data,
       name: "matrix",
     });
-    const member: Member = { worker, isBusy: true, cpuNs: 0, memoryBytes: 0 };
+    const started = new Promise<void>((resolve) => {
+      worker.once("message", () => resolve());
+      worker.once("exit", () => resolve());
+    });
+    const member: Member = { worker, started, isBusy: true, cpuNs: 0, memoryBytes: 0 };
     this.#members.push(member);
     worker.on("error", (error) => this.#onFailure(error instanceof Error ? error : new Error(String(error))));
     worker.on("message", (message: MatrixResult) => {
