@@ -7,6 +7,7 @@ import type { Manifest } from "../../lib/manifest.js";
 import type { TimelinePoint } from "../../lib/plot/timeline.js";
 import { readTar } from "../../lib/tar.js";
 import { addTraffic, quantitiesOf, type Traffic, trafficOf } from "../../lib/traffic.js";
+import { readCaptures } from "./captures.js";
 import { usage, warn } from "./command.js";
 import { Coverage } from "./coverage.js";
 import { readArchiveFile, type Source, sourcesOf } from "./sources.js";
@@ -47,7 +48,11 @@ export async function readIntervals(paths: string[], options: IntervalOptions): 
       if (source.kind === "capture") captures.push(source.path);
       else series.add(source.path, readArchiveFile(source.path));
     }
-    const damaged = captures.length > 0 && (await addCaptures(series, captures, options.intervalNs));
+    const damaged =
+      captures.length > 0 &&
+      (await readCaptures(captures, { intervalNs: options.intervalNs }, (archive) =>
+        series.add("capture", archive),
+      ));
     return { points: series.finish(), damaged };
   } finally {
     series.dispose();
@@ -60,22 +65,6 @@ function inTimeOrder(sources: Iterable<Source>): Source[] {
   const keyed = Array.from(sources, (source) => ({ source, start: startOf(source) }));
   keyed.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   return keyed.map(({ source }) => source);
-}
-
-async function addCaptures(series: Series, files: string[], intervalNs: bigint): Promise<boolean> {
-  const { ingestFiles } = await import("../capture/ingest.js");
-  const report = await ingestFiles({
-    files,
-    intervalNs,
-    sink: (archive) => series.add("capture", archive),
-  });
-  let damaged = false;
-  for (const { file, damaged: damage } of report.files) {
-    if (damage === undefined) continue;
-    damaged = true;
-    warn(`${file} is damaged at byte ${damage.offset} (${damage.what}); what precedes it is counted`);
-  }
-  return damaged;
 }
 
 interface Open {

@@ -9,6 +9,7 @@ import { sumManifests } from "../../lib/sum-manifests.js";
 import { addTraffic, makeTraffic, type Traffic, trafficOf } from "../../lib/traffic.js";
 import { hasManifest, TarFile, tarTree } from "../challenge/tar-tree.js";
 import { SOFTWARE } from "../software.js";
+import { readCaptures } from "./captures.js";
 import { CONTROL_SOCKET, usage, warn } from "./command.js";
 import { askControl } from "./control.js";
 import { Coverage } from "./coverage.js";
@@ -63,25 +64,10 @@ export async function sumSources(paths: string[], options: SumOptions): Promise<
     if (source.kind === "capture") captures.push(source.path);
     else summation.addFile(source);
   }
-  const damaged = captures.length > 0 && (await addCaptures(summation, captures));
+  const damaged =
+    captures.length > 0 &&
+    (await readCaptures(captures, { whole: true }, (archive) => summation.addArchive("capture", archive)));
   return { grb, ...summation.finish(), damaged };
-}
-
-/** Reads captures through the sandbox; true when one of them ended early. */
-async function addCaptures(summation: Summation, files: string[]): Promise<boolean> {
-  const { ingestFiles } = await import("../capture/ingest.js");
-  const report = await ingestFiles({
-    files,
-    whole: true,
-    sink: (archive) => summation.addArchive("capture", archive),
-  });
-  let damaged = false;
-  for (const { file, damaged: damage } of report.files) {
-    if (damage === undefined) continue;
-    damaged = true;
-    warn(`${file} is damaged at byte ${damage.offset} (${damage.what}); what precedes it is counted`);
-  }
-  return damaged;
 }
 
 /** Adds like to like: sums of equally many parts are merged, as in a binary counter. */
