@@ -38,9 +38,16 @@ export const manifestSchema = z.object({
   /** Interface or file the frames came from. */
   interface: z.string().max(4096),
   mode: z.enum(["mirror", "host", "inline", "pcap", "service", "rollup", "sum"]),
-  /** What the kernel really gave: attach mode of the XDP program, bind mode of the sockets; null for files and sums. */
+  /**
+   * What the kernel really gave: how the programs are attached (XDP native or generic; tcx or clsact in mode host), and
+   * how frames come (AF_XDP copy or zerocopy; ringbuf: headers through a BPF ring buffer); null for files and sums.
+   */
   effective: z
-    .object({ attach: z.enum(["native", "generic"]), bind: z.enum(["copy", "zerocopy"]), queues: count })
+    .object({
+      attach: z.enum(["native", "generic", "tcx", "clsact"]),
+      bind: z.enum(["copy", "zerocopy", "ringbuf"]),
+      queues: count,
+    })
     .nullable(),
   start: nanoseconds,
   end: nanoseconds,

@@ -24,7 +24,11 @@ export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
       set: { interface: '"eth1"', "aggregator.url": '"http://127.0.0.1:8470"' },
       hints: {
         sensor: '"edge-1"',
+        interfaces: '["eth*", "wlan0"]',
         file: '"trace.pcap"',
+        "inline.peer": '"eth2"',
+        "inline.verdict": '"filter"',
+        "inline.divert": '"eth3"',
         queues: "[0, 1]",
         workers: "2",
         "ipv6.hash_key_file": '"/etc/sparsewire/ipv6.key"',

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { sensorName } from "../../lib/manifest.js";
 import { byteSize, durationMs, durationNs, port, reloadable } from "../config/types.js";
 import { LOG_LEVELS } from "../log.js";
+import { extensions, host, inline, interfacePattern, shedding } from "./config-modes.js";
 
 const filePath = z.string().min(1).max(4096);
 const powerOfTwo = (low: number, high: number) =>
@@ -132,10 +133,18 @@ export const sensorConfigSchema = z
   .strictObject({
     sensor: sensorName.default(defaultName).describe("name of this sensor; default: the host's"),
     interface: z.string().min(1).max(15).optional().describe("network interface to capture from"),
+    interfaces: z
+      .array(interfacePattern)
+      .min(1)
+      .max(64)
+      .optional()
+      .describe("mode host: names and patterns such as eth*, instead of `interface`"),
     mode: z
-      .enum(["mirror", "pcap"])
+      .enum(["mirror", "host", "inline", "pcap"])
       .default("mirror")
-      .describe("mirror: take every frame; pcap: read `file`"),
+      .describe(
+        "mirror: take every frame; host: watch the host's own; inline: a bump in the wire; pcap: read `file`",
+      ),
     file: filePath.optional().describe("capture file of mode pcap; - is stdin"),
     queues: z
       .array(z.number().int().min(0).max(255))
@@ -174,6 +183,10 @@ export const sensorConfigSchema = z
       .describe("end intervals after so many packets instead (0: by time)"),
     memory,
     wake,
+    host,
+    inline,
+    extension: extensions,
+    shedding,
     ipv6: z
       .strictObject({
         hash_key_file: filePath
@@ -231,8 +244,30 @@ export const sensorConfigSchema = z
       .describe("the log on stderr"),
   })
   .superRefine((config, context) => {
-    if (config.mode === "mirror" && config.interface === undefined) {
-      context.addIssue({ code: "custom", path: ["interface"], message: "mode mirror needs an interface" });
+    const { mode } = config;
+    if ((mode === "mirror" || mode === "inline") && config.interface === undefined) {
+      context.addIssue({ code: "custom", path: ["interface"], message: `mode ${mode} needs an interface` });
+    }
+    if (mode === "host" && config.interface === undefined && config.interfaces === undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["interfaces"],
+        message: "mode host needs interfaces (names or patterns), or interface",
+      });
+    }
+    if (mode !== "host" && config.interfaces !== undefined) {
+      context.addIssue({ code: "custom", path: ["interfaces"], message: "only mode host takes several" });
+    }
+    if (mode === "inline" && config.inline.peer === undefined) {
+      context.addIssue({ code: "custom", path: ["inline", "peer"], message: "mode inline needs a peer" });
+    }
+    const { verdict } = config.inline;
+    if (verdict !== undefined && !config.extension.some(({ name }) => name === verdict)) {
+      context.addIssue({
+        code: "custom",
+        path: ["inline", "verdict"],
+        message: `there is no extension ${verdict}`,
+      });
     }
     if (config.mode === "pcap" && config.file === undefined) {
       context.addIssue({ code: "custom", path: ["file"], message: "mode pcap needs a file" });

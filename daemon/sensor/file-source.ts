@@ -10,6 +10,7 @@ import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 export class FileSource implements FrameSource {
   readonly name: string;
   readonly effective: Manifest["effective"] = null;
+  readonly queues: number[][] = [];
   readonly #capture: FileCapture;
   #sequence = 0;
 
@@ -70,6 +71,10 @@ export class FileSource implements FrameSource {
 
   vitals(): WorkerVitals[] {
     return [{ cpuNs: this.#capture.cpuNs, wakeups: 0, heartbeat: 0 }];
+  }
+
+  seen(): null {
+    return null;
   }
 
   stop(): Promise<void> {

@@ -3,7 +3,6 @@
  * frames into each sandbox's memory and starts the workers; from then on it only reads counters and asks for seals.
  */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import {
   addressOf,
   backMemory,
@@ -18,7 +17,6 @@ import {
   LOG_ENTRIES_DEFAULT,
   memoryLayout,
   QUEUES_MAX,
-  SEAL_CAUSES,
   type SealCause,
 } from "../../lib/abi.js";
 import { SparsewireError } from "../../lib/errors.js";
@@ -26,9 +24,8 @@ import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause, XDP_STATISTICS } from "../../lib/reasons.js";
 import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
-import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "../capture/live-protocol.js";
 import { sandboxMemory } from "../capture/sandbox.js";
-import { SealLine } from "../capture/seal-line.js";
+import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { checkInterface, explain, queuesToTake } from "./guard.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
@@ -36,23 +33,19 @@ import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 /** Longest frame that fits a chunk: 256 bytes are the kernel's XDP headroom. */
 const XDP_HEADROOM = 256;
 const LINK_ETHERNET = 1;
-/** How long a worker may take to drain its rings, seal and return. */
-const STOP_MS = 10_000;
 
 interface Capture {
   memory: WebAssembly.Memory;
   control: ControlView;
   queues: number[];
   sockets: XskSocket[];
-  vitals: Float64Array;
-  worker?: Worker;
 }
 
 export class LiveSource implements FrameSource {
   readonly name: string;
   readonly #config: SensorConfig;
   readonly #hashKey: readonly [bigint, bigint];
-  readonly #line = new SealLine();
+  readonly #workers: CaptureWorkers;
   readonly #captures: Capture[] = [];
   #program: XdpProgram | undefined;
   #link: XdpLink | undefined;
@@ -60,18 +53,16 @@ export class LiveSource implements FrameSource {
   #baseline: Record<string, number> = {};
   /** Highest value seen of each interface cause: the difference of two counters must not run backwards. */
   #interfaceDrops = { interface_missed: 0, interface_dropped: 0 };
-  #ended = 0;
   #isStopping = false;
   /** Kept when the sockets are closed, so that the last interval's manifest is right. */
   #lastXdp: Record<string, number>[] = [];
   #lastInterface: Record<string, number> = {};
   #seen = { frames: 0, passed: 0 };
-  /** Intervals that some sandboxes have sealed and others not yet. */
-  readonly #waiting = new Map<number, Extract<LiveWorkerMessage, { type: "sealed" }>[]>();
 
   constructor(config: SensorConfig, hashKey: readonly [bigint, bigint]) {
     this.#config = config;
     this.#hashKey = hashKey;
+    this.#workers = new CaptureWorkers(config);
     this.name = config.interface!;
   }
 
@@ -84,15 +75,17 @@ export class LiveSource implements FrameSource {
   }
 
   get sequence(): number {
-    return this.#line.sequence;
+    return this.#workers.sequence;
   }
 
   /** Opens everything; on an error everything that was opened is closed again. */
   async start(events: SourceEvents): Promise<void> {
     try {
       this.#open();
-      this.#line.openWindow(this.#config.window_packets);
-      await Promise.all(this.#captures.map((capture, index) => this.#startWorker(capture, index, events)));
+      await this.#workers.start(
+        this.#captures.map((capture) => this.#task(capture)),
+        events,
+      );
       this.#link = this.#program!.attach(this.name, this.#config.attach);
     } catch (error) {
       await this.#terminate();
@@ -116,7 +109,7 @@ export class LiveSource implements FrameSource {
   }
 
   ask(sequence: number, cause: SealCause): boolean {
-    return this.#line.ask(sequence, cause);
+    return this.#workers.ask(sequence, cause);
   }
 
   drops(): Record<DropCause, number> {
@@ -154,25 +147,14 @@ export class LiveSource implements FrameSource {
   }
 
   vitals(): WorkerVitals[] {
-    return this.#captures.map(({ vitals }) => ({
-      cpuNs: vitals[VITALS.cpuNs]!,
-      wakeups: vitals[VITALS.wakeups]!,
-      heartbeat: vitals[VITALS.heartbeat]!,
-    }));
+    return this.#workers.vitals();
   }
 
   /** Drains the rings, seals the last interval, then closes sockets and link, in this order. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    let sequence = this.#line.sequence;
-    while (!this.#line.ask(sequence, "stop")) sequence = this.#line.sequence;
-    this.#line.stop();
-    const ends = this.#captures.map(
-      ({ worker }) => worker && new Promise((resolve) => worker.once("exit", resolve)),
-    );
-    const timer = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
-    await Promise.race([Promise.all(ends), timer]);
+    await this.#workers.drain();
     this.#read();
     await this.#terminate();
   }
@@ -208,7 +190,7 @@ export class LiveSource implements FrameSource {
         hashKey: this.#hashKey,
         queues: share.length,
       });
-      const capture: Capture = { memory, control, queues: share, sockets: [], vitals: newVitals() };
+      const capture: Capture = { memory, control, queues: share, sockets: [] };
       this.#captures.push(capture);
       for (const [i, queue] of share.entries()) {
         const place = layout.queues[i]!;
@@ -260,58 +242,9 @@ export class LiveSource implements FrameSource {
     return Array.from({ length: workers }, (_, i) => queues.filter((_queue, at) => at % workers === i));
   }
 
-  async #startWorker(capture: Capture, index: number, events: SourceEvents): Promise<void> {
-    const { wake } = this.#config;
-    const data: LiveWorkerData = {
-      memory: capture.memory,
-      sealLine: this.#line.buffer,
-      vitals: capture.vitals.buffer as SharedArrayBuffer,
-      index,
-      queues: capture.queues.length,
-      wakeFds: capture.sockets
-        .filter((socket) => wake.busy_poll || socket.options().zerocopy)
-        .map(({ fd }) => fd),
-      nice: wake.nice,
-      sleepMsMin: wake.sleep_min,
-      sleepMsMax: wake.sleep_max,
-      windowPackets: this.#config.window_packets,
-    };
-    const worker = new Worker(new URL("../capture/live-worker.js", import.meta.url), {
-      workerData: data,
-      name: `capture-${index}`,
-    });
-    capture.worker = worker;
-    await new Promise<void>((resolve, reject) => {
-      worker.once("error", reject);
-      worker.on("message", (message: LiveWorkerMessage) => {
-        if (message.type === "ready") {
-          worker.off("error", reject);
-          worker.on("error", (error) =>
-            events.failed(error instanceof Error ? error : new Error(String(error))),
-          );
-          resolve();
-        } else if (message.type === "sealed") this.#gather(message, events);
-        else if (++this.#ended === this.#captures.length) events.ended();
-      });
-      worker.once("exit", (code) => {
-        if (code !== 0 && !this.#isStopping)
-          events.failed(new Error(`capture worker ${index} ended with code ${code}`));
-      });
-    });
-  }
-
-  /** An interval is sealed when it is sealed in every sandbox. */
-  #gather(message: Extract<LiveWorkerMessage, { type: "sealed" }>, events: SourceEvents): void {
-    const parts = [...(this.#waiting.get(message.sequence) ?? []), message];
-    this.#waiting.set(message.sequence, parts);
-    if (parts.length < this.#captures.length) return;
-    this.#waiting.delete(message.sequence);
-    events.sealed({
-      sequence: message.sequence,
-      cause: SEAL_CAUSES[message.cause] ?? "none",
-      slots: parts.map(({ worker, slot }) => ({ memory: worker, slot })),
-      sealMs: Math.max(...parts.map(({ sealMs }) => sealMs)),
-    });
+  #task({ memory, queues, sockets }: Capture): CaptureTask {
+    const wants = (socket: XskSocket): boolean => this.#config.wake.busy_poll || socket.options().zerocopy;
+    return { memory, queues: queues.length, wakeFds: sockets.filter(wants).map(({ fd }) => fd) };
   }
 
   #allSockets(): XskSocket[] {
@@ -354,14 +287,12 @@ export class LiveSource implements FrameSource {
 
   async #terminate(): Promise<void> {
     this.#isStopping = true;
-    await Promise.all(this.#captures.map(({ worker }) => worker?.terminate()));
+    await this.#workers.terminate();
     for (const socket of this.#allSockets()) socket.close();
     this.#link?.detach();
     this.#program?.close();
   }
 }
-
-const newVitals = (): Float64Array => new Float64Array(new SharedArrayBuffer(8 * VITALS.words));
 
 /** The first offset from `offset` on whose process address is 2 MiB-aligned; the layout leaves room for it. */
 function alignFrames(memory: WebAssembly.Memory, offset: number): number {

@@ -3,19 +3,16 @@ import { addressOf } from "xdp-node";
 import { COUNTERS, type CounterName } from "../../lib/abi.js";
 import { ControlView } from "../capture/control-view.js";
 import { SOFTWARE } from "../software.js";
-import type { LiveSource } from "./live-source.js";
 import type { Sensor } from "./sensor.js";
 import type { SensorStatus } from "./status.js";
 
 export class SensorReport {
   readonly #sensor: Sensor;
-  readonly #live: LiveSource | undefined;
   readonly #controls: ControlView[];
   metricsUrl: string | null = null;
 
-  constructor(sensor: Sensor, live: LiveSource | undefined) {
+  constructor(sensor: Sensor) {
     this.#sensor = sensor;
-    this.#live = live;
     this.#controls = sensor.source.memories.map((memory) => new ControlView(memory));
   }
 
@@ -41,7 +38,7 @@ export class SensorReport {
   workers(): SensorStatus["workers"] {
     const { source } = this.#sensor;
     return source.vitals().map(({ cpuNs, wakeups }, i) => {
-      const queues = this.#live?.queues[i]?.length ?? 0;
+      const queues = source.queues[i]?.length ?? 0;
       const control = this.#controls[i];
       const frames = control === undefined ? 0 : control.counters().frames;
       return { cpu_ns: cpuNs, wakeups, queues, frames };
@@ -50,7 +47,7 @@ export class SensorReport {
 
   /** Frames of each RX queue: [queue, frames]. */
   queueFrames(): [number, number][] {
-    return (this.#live?.queues ?? []).flatMap((queues, i) =>
+    return this.#sensor.source.queues.flatMap((queues, i) =>
       queues.map((queue, at): [number, number] => [queue, this.#controls[i]!.queueFrames(at)]),
     );
   }
@@ -59,7 +56,7 @@ export class SensorReport {
     return this.#sensor.source.memories.map((memory, i) => ({
       address: `0x${addressOf(memory.buffer).toString(16)}`,
       bytes: memory.buffer.byteLength,
-      queues: (this.#live?.queues[i] ?? []).map((queue, at) => ({
+      queues: (this.#sensor.source.queues[i] ?? []).map((queue, at) => ({
         queue,
         ...this.#controls[i]!.queuePlace(at),
       })),
@@ -88,7 +85,7 @@ export class SensorReport {
       drops: source.drops(),
       xdp_statistics: xdp,
       interface_counters: interfaceCounters,
-      xdp_seen: this.#live?.seen() ?? null,
+      xdp_seen: source.seen(),
       workers: this.workers(),
       sandboxes: this.#sandboxes(),
       matrix: { cpu_ns: matrix.cpuNs, memory_bytes: matrix.memoryBytes, pending: sensor.pool?.pending ?? 0 },

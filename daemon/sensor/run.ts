@@ -1,13 +1,11 @@
 /** `sparsewire sensor`: from a configuration to a running sensor and back, with its signals. */
 import { dropCapabilities } from "xdp-node";
 import { EXIT, type ExitCode, errorLine } from "../../lib/errors.js";
-import { loadHashKey } from "../capture/hash-key.js";
 import { diffConfig } from "../config/schema.js";
 import type { Logger } from "../log.js";
 import { type SensorConfig, sensorConfigSchema } from "./config.js";
-import { FileSource } from "./file-source.js";
-import { LiveSource } from "./live-source.js";
 import { sensorMetrics } from "./metrics.js";
+import { openSource } from "./open-source.js";
 import { SensorReport } from "./report.js";
 import { Sensor } from "./sensor.js";
 import { openServers } from "./servers.js";
@@ -26,14 +24,10 @@ export interface SensorOptions {
  */
 export async function runSensor(config: SensorConfig, options: SensorOptions): Promise<ExitCode> {
   const { logger } = options;
-  const live =
-    config.mode === "mirror"
-      ? new LiveSource(config, loadHashKey(config.ipv6.hash_key_file).words)
-      : undefined;
-  const source = live ?? new FileSource(config);
+  const source = openSource(config);
   const sensor = new Sensor(config, source, logger);
   await sensor.start();
-  const report = new SensorReport(sensor, live);
+  const report = new SensorReport(sensor);
   let servers: Awaited<ReturnType<typeof openServers>>;
   try {
     servers = await openServers(sensor, report, sensorMetrics(sensor, report), config);
@@ -42,7 +36,7 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     throw error;
   }
   report.metricsUrl = servers.metricsUrl;
-  if (live !== undefined && config.privileges.drop) {
+  if (config.mode !== "pcap" && config.privileges.drop) {
     const left = dropCapabilities([]);
     logger.debug({ left }, "gave up every capability: sockets are bound, the program is attached");
   }

@@ -48,6 +48,10 @@ export interface FrameSource {
   /** Raw XDP_STATISTICS and interface counters, for status and metrics. */
   statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> };
   vitals(): WorkerVitals[];
+  /** The RX queues of each capture worker; empty where there are none. */
+  readonly queues: number[][];
+  /** Frames that reached the program in the kernel, and those that it left to the stack, since the start; null: no program. */
+  seen(): { frames: number; passed: number } | null;
   /** Seals the last interval and releases everything; `ended` follows. */
   stop(): Promise<void>;
 }

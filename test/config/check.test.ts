@@ -171,7 +171,13 @@ test("the example configurations are what the schemas say, and sound", async () 
     assert.ok(checkConfig(text, kinds[kind].schema).ok);
     // With every commented-out key set as well, it is still without unknown keys and wrong types.
     const all = checkConfig(text.replaceAll(/^#([a-z_]+ = )/gm, "$1"), kinds[kind].schema);
-    assert.deepEqual(all.ok ? [] : all.faults.map(({ key, what }) => `${key}: ${what}`), [], kind);
+    const faults = all.ok ? [] : all.faults.map(({ key, what }) => `${key}: ${what}`);
+    // What only one mode takes, or refers to another table, cannot be sound all at once.
+    assert.deepEqual(
+      faults.filter((fault) => !/only mode host takes|there is no extension/.test(fault)),
+      [],
+      kind,
+    );
     assert.doesNotMatch(text, /= \.\.\./, "a key without default needs a hint in daemon/config/kinds.ts");
   }
 });
