@@ -11,6 +11,7 @@
         "src/link.cc",
         "src/memory.cc",
         "src/netlink.cc",
+        "src/notify.cc",
         "src/probe.cc",
         "src/program.cc",
         "src/rings.cc",

@@ -4,6 +4,7 @@ export { Frames } from "./frames.js";
 export { type Channels, type InterfaceReport, interfaceCounters } from "./interface.js";
 export { BpfMap, BpfMap as XskMap } from "./map.js";
 export { addressOf, type Backing, type BackingOptions, backMemory, type Memory, pageSize } from "./memory.js";
+export { notifyServiceManager } from "./notify.js";
 export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
 export {

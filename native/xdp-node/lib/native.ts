@@ -99,6 +99,7 @@ export interface Native {
     features: Record<string, boolean>;
   };
   tryKernel(): { socket: number; bpf: number; xskmap: number; xdpProgram: number; memlock: number };
+  notify(socket: string, state: string): number;
   threadCpuNs(): bigint;
   wakeRxFd(fd: number): void;
   setThreadAffinity(cpu: number): void;

@@ -22,6 +22,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitLink(env, exports);
   InitMemory(env, exports);
   InitNetlink(env, exports);
+  InitNotify(env, exports);
   InitProbe(env, exports);
   InitProgram(env, exports);
   InitSocket(env, exports);
