@@ -13,6 +13,8 @@ export class Maintenance {
   #timer: NodeJS.Timeout | undefined;
   #step: Promise<void> = Promise.resolve();
   #retained = 0;
+  /** Steps that have ended: what shows that this goes on. */
+  turns = 0;
 
   constructor(rollups: Rollups, retention: Retention, logger: Logger) {
     this.#rollups = rollups;
@@ -23,6 +25,7 @@ export class Maintenance {
   start(): void {
     this.#timer = setTimeout(() => {
       this.#step = this.#work().finally(() => {
+        this.turns++;
         if (this.#timer !== undefined) this.start();
       });
     }, STEP_MS);

@@ -2,10 +2,13 @@
 import type { AddressInfo } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import { SparsewireError } from "../../lib/errors.js";
+import type { Sign } from "../../lib/progress.js";
 import { diffConfig } from "../config/schema.js";
 import { checkListen, readTls } from "../http/listen.js";
 import { Tokens } from "../http/tokens.js";
 import type { Logger } from "../log.js";
+import { addDependability } from "../dependability/metrics.js";
+import { Fleet } from "../dependability/fleet.js";
 import { VERSION } from "../software.js";
 import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
 import { applyLimits, createHttp, type HttpState } from "./http.js";
@@ -26,6 +29,10 @@ import { Uploads } from "./upload.js";
 export interface Aggregator {
   /** Where it listens, as http(s)://ADDRESS:PORT. */
   readonly url: string;
+  /** What shows that it gets on, for the service manager's watchdog. */
+  signs(): Sign[];
+  /** The line that `systemctl status` shows. */
+  statusLine(): string;
   /** Takes over what can change while running; returns the keys that need a restart. Throws and keeps all as it was. */
   reload(config: AggregatorConfig): Promise<{ restart: string[] }>;
   /** Lets uploads and answers in flight finish (bounded), then gives back port, threads and store. */
@@ -34,6 +41,8 @@ export interface Aggregator {
 
 /** Longest that a close waits for requests in flight. */
 const CLOSE_MS_MAX = 10_000;
+/** Longest step of maintenance: the sum of a day of many sensors, from a slow disk. */
+const MAINTENANCE_MS = 15 * 60_000;
 
 /**
  * Starts an aggregator; resolves when it listens and the store has been read. Throws SparsewireError: INSECURE_LISTEN,
@@ -48,7 +57,12 @@ export async function startAggregator(
   const tls = readTls(config);
   const store = new Store(config.store.path, logger);
   const metrics = createMetrics(VERSION);
-  const sensors = new Sensors(store);
+  const fleet = new Fleet({
+    folder: config.store.path,
+    graceMs: config.dependability.lateness,
+    logger,
+  });
+  const sensors = new Sensors(store, fleet);
   const worker = () =>
     new MatrixWorker({ memoryBytes: config.limits.memory_bytes }, (why) => {
       metrics.workerRestarts.inc();
@@ -70,13 +84,14 @@ export async function startAggregator(
     queries: () => queries.inFlight,
     pendingMinutes: () => rollups.pendingMinutes,
   });
+  addDependability(metrics.registry, () => fleet.all());
   probeRoutes(http, { metrics, state, store });
   const onStored = (begin: bigint): void => rollups.stored(begin);
   intervalRoutes(http, { logger, metrics, store, sensors, uploads, onStored });
   const since = new Date().toISOString();
   matrixRoutes(http, {
     queries,
-    status: () => statusOf({ store, uploads, queries, rollups, since, config }),
+    status: () => statusOf({ store, uploads, queries, rollups, fleet, since, config }),
   });
   let url: string;
   try {
@@ -85,6 +100,7 @@ export async function startAggregator(
     rollups.adopt();
   } catch (error) {
     await http.close();
+    await fleet.stop();
     store.close();
     throw error;
   }
@@ -93,6 +109,10 @@ export async function startAggregator(
   logger.info({ url, store: config.store.path, files: store.catalog.files }, "aggregator is ready");
   return {
     url,
+    signs: () => [{ name: "maintenance of the store", count: maintenance.turns, withinMs: MAINTENANCE_MS }],
+    statusLine: () =>
+      `${url}; ${Object.values(store.catalog.files).reduce((sum, files) => sum + files, 0)} archives of ` +
+      `${store.catalog.identities.sensors} sensors`,
     async reload(next) {
       checkListen({ ...next, listen: { ...next.listen, address: config.listen.address } });
       const tokens = new Tokens(next);
@@ -108,6 +128,7 @@ export async function startAggregator(
       applyLimits(http, next.limits);
       rollups.settings = next.rollup;
       retention.settings = next.store;
+      fleet.graceMs = next.dependability.lateness;
       logger.level = next.log.level;
       config = next;
       return { restart };
@@ -118,6 +139,7 @@ export async function startAggregator(
       await closeHttp(http);
       await Promise.all([workers.rollups.close(), workers.queries.close()]);
       await maintenance.stop();
+      await fleet.stop();
       store.close();
       logger.info("aggregator has stopped");
     },

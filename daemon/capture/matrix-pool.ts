@@ -55,6 +55,11 @@ export class MatrixPool {
     return this.#given + this.#queue.length - this.#taken;
   }
 
+  /** Outcomes delivered so far. */
+  get delivered(): number {
+    return this.#taken;
+  }
+
   /** CPU time of the workers so far, ns, and memory of their matrices, bytes. */
   figures(): { cpuNs: number; memoryBytes: number } {
     return {

@@ -53,6 +53,17 @@ async function run(options: Options): Promise<void> {
   const { startAggregator } = await import("../aggregator/run.js");
   const stopped = stopSignal();
   const aggregator = await startAggregator(config, { logger });
+  const [{ Watch }, { ServiceManager }] = await Promise.all([
+    import("../watch.js"),
+    import("../sd-notify.js"),
+  ]);
+  const watch = new Watch({
+    manager: new ServiceManager(process.env, logger),
+    logger,
+    signs: () => aggregator.signs(),
+    status: () => aggregator.statusLine(),
+    isReady: () => true,
+  });
   const settled = onHangup(
     load,
     async (next) => {
@@ -61,9 +72,11 @@ async function run(options: Options): Promise<void> {
       return answer;
     },
     logger,
+    (reload) => watch.reload(reload),
   );
   await stopped;
   settled();
+  watch.stop();
   await aggregator.close();
 }
 

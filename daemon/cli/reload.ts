@@ -7,12 +7,14 @@ import type { Logger } from "../log.js";
 
 /**
  * On every SIGHUP loads a configuration and hands it to `apply`, which answers the keys that need a restart. A
- * configuration with a fault changes nothing: the old one stays, and each fault is logged. Returns the undo.
+ * configuration with a fault changes nothing: the old one stays, and each fault is logged. `around` is told of each reload
+ * and runs it. Returns the undo.
  */
 export function onHangup<C>(
   load: () => C,
   apply: (config: C) => Promise<{ restart: string[] }> | { restart: string[] },
   logger: Logger,
+  around: (reload: () => Promise<void>) => Promise<void> = (reload) => reload(),
 ): () => void {
   let queue = Promise.resolve();
   const once = async () => {
@@ -29,7 +31,7 @@ export function onHangup<C>(
     }
   };
   const handler = () => {
-    queue = queue.then(once);
+    queue = queue.then(() => around(once));
   };
   process.on("SIGHUP", handler);
   return () => process.off("SIGHUP", handler);

@@ -23,11 +23,13 @@ const REFUSALS = new Map([
 
 export class HttpTransport implements Transport {
   readonly target: string;
+  readonly timeoutMs: number;
   readonly #options: HttpTransportOptions;
   readonly #agent: http.Agent;
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
+    this.timeoutMs = options.timeoutMs;
     const base = new URL(options.url);
     base.pathname = base.pathname.replace(/\/*$/, "/");
     this.target = base.href;

@@ -22,6 +22,8 @@ export class Outbox {
   readonly #logger: Logger;
   readonly #onSpooled: (item: OutboxItem) => void;
   readonly #waiting: OutboxItem[] = [];
+  /** Writes that have ended, well or not: what shows that this goes on. */
+  turns = 0;
   #waitingBytes = 0;
   #isWriting = false;
   #isFailing = false;
@@ -75,6 +77,7 @@ export class Outbox {
         for (const name of await this.#spool.put(item.name, item.archive)) {
           this.#lost.count("spool_full", `${name}: dropped, the spool is full (spool.max_bytes)`);
         }
+        this.turns++;
         this.#waiting.shift();
         this.#waitingBytes -= item.archive.length;
         if (this.#isFailing) this.#logger.info({ spool: this.#spool.path }, "the spool can be written again");
@@ -97,6 +100,7 @@ export class Outbox {
         `the spool cannot be written (${error.code}); intervals wait in memory${mend}`,
       );
     }
+    this.turns++;
     this.#isFailing = true;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;

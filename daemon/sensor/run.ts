@@ -3,12 +3,15 @@ import { dropCapabilities } from "xdp-node";
 import { EXIT, type ExitCode, errorLine } from "../../lib/errors.js";
 import { diffConfig } from "../config/schema.js";
 import type { Logger } from "../log.js";
+import { ServiceManager } from "../sd-notify.js";
+import { Watch } from "../watch.js";
 import { type SensorConfig, sensorConfigSchema } from "./config.js";
 import { sensorMetrics } from "./metrics.js";
 import { openSource } from "./open-source.js";
 import { SensorReport } from "./report.js";
 import { Sensor } from "./sensor.js";
 import { openServers } from "./servers.js";
+import { sensorSigns, sensorStatusLine } from "./signs.js";
 
 export interface SensorOptions {
   logger: Logger;
@@ -50,7 +53,14 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     },
     `capturing ${source.name}`,
   );
-  const signals = watchSignals(sensor, options);
+  const watch = new Watch({
+    manager: new ServiceManager(process.env, logger),
+    logger,
+    signs: (watchdogMs) => sensorSigns(sensor, watchdogMs),
+    status: () => sensorStatusLine(sensor),
+    isReady: () => sensor.isReady,
+  });
+  const signals = watchSignals(sensor, watch, options);
   options.onStarted?.(report);
   try {
     const damage = await sensor.finished;
@@ -59,6 +69,7 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     return EXIT.badInput;
   } finally {
     signals.dispose();
+    watch.stop();
     await sensor.stop().catch(() => undefined);
     await servers.close();
     const { sealed } = sensor;
@@ -66,15 +77,16 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
   }
 }
 
-function watchSignals(sensor: Sensor, { logger, load }: SensorOptions): { dispose(): void } {
+function watchSignals(sensor: Sensor, watch: Watch, { logger, load }: SensorOptions): { dispose(): void } {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) return;
     isStopping = true;
     logger.info({ signal }, "stopping: sealing and shipping the last interval");
+    watch.stop();
     sensor.stop().catch((error) => logger.error(errorLine(error)));
   };
-  const hangUp = (): void => {
+  const reload = (): void => {
     if (load === undefined) {
       logger.warn("SIGHUP: there is no configuration file to read again");
       return;
@@ -91,6 +103,7 @@ function watchSignals(sensor: Sensor, { logger, load }: SensorOptions): { dispos
       logger.error(`the old configuration stays: ${errorLine(error)}`);
     }
   };
+  const hangUp = (): void => void watch.reload(reload);
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", hangUp);
   return {
     dispose() {

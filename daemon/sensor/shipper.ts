@@ -21,6 +21,8 @@ export interface ShipperFigures {
 export interface ShipperHooks {
   /** Seconds from taking it up to the acknowledgement, of one interval. */
   shipped(seconds: number): void;
+  /** The same, told by which interval it was. */
+  delivered?(identity: { run: string; sequence: number }): void;
 }
 
 export class Shipper {
@@ -32,6 +34,9 @@ export class Shipper {
     lastError: null,
     lastAcknowledgedMs: null,
   };
+  /** Steps of the loop so far; the next is due within patienceMs. A peer that is away does not stop them. */
+  turns = 0;
+  patienceMs = 0;
   readonly #spool: Spool;
   readonly #lost: LostIntervals;
   readonly #logger: Logger;
@@ -91,9 +96,16 @@ export class Shipper {
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const name = this.#spool.oldest();
+      this.#turn(this.#transport.timeoutMs);
       const pause = name === undefined ? 60_000 : await this.#ship(name);
+      this.#turn(pause);
       if (pause > 0) await this.#sleep(pause);
     }
+  }
+
+  #turn(patienceMs: number): void {
+    this.turns++;
+    this.patienceMs = patienceMs;
   }
 
   /** One delivery; returns how long to pause before the next. */
@@ -113,6 +125,7 @@ export class Shipper {
       if (this.#stop.signal.aborted && delivery.result === "retry") return 0;
       if (delivery.result === "acknowledged") {
         await this.#spool.remove(name);
+        this.#hooks.delivered?.(identity);
         this.#acknowledged(archive.length, delivery.duplicate, (performance.now() - started) / 1000);
         return 0;
       }

@@ -13,6 +13,8 @@ export type Delivery =
 export interface Transport {
   /** Where to, for the log and the status. */
   readonly target: string;
+  /** Longest that one send() takes, ms. */
+  readonly timeoutMs: number;
   /** Delivers one archive; never rejects for what the other side or the network does. */
   send(
     identity: { sensor: string; run: string; sequence: number },
