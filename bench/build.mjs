@@ -20,7 +20,15 @@ const TOOLS = [
     libraries: ["-lbpf", "-lm", "-lpthread"],
   },
   { output: "floor.bpf.o", bpf: true, folder: "bench/floor", sources: ["floor.bpf.c"] },
-  { output: "floor", folder: "bench/floor", sources: ["floor.c", "socket.c"], libraries: ["-lbpf"] },
+  {
+    output: "floor",
+    folder: "bench/floor",
+    sources: ["floor.c", "socket.c", "count.c"],
+    // The capture thread's own sources, natively.
+    also: "native/sandbox",
+    flags: ["-O3", "-DSW_NATIVE"],
+    libraries: ["-lbpf"],
+  },
   { output: "replay", folder: "test/live/tools", sources: ["replay.c"], libraries: [] },
 ];
 
@@ -35,27 +43,38 @@ export function buildBenchTools(root = resolve(dirname(fileURLToPath(import.meta
   mkdirSync(folder, { recursive: true });
   for (const tool of TOOLS) {
     const output = join(folder, tool.output);
-    if (!isUpToDate(output, join(root, tool.folder))) compile(tool, join(root, tool.folder), output);
+    if (!isUpToDate(output, folders(tool, root))) compile(tool, root, output);
   }
   return folder;
 }
 
+function folders(tool, root) {
+  return [tool.folder, ...(tool.also === undefined ? [] : [tool.also])].map((folder) => join(root, folder));
+}
+
+/** Every C file beside a tool's sources. */
+function cFiles(folder, pattern = /\.[ch]$/) {
+  return readdirSync(folder)
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name));
+}
+
 /** Up to date: newer than every C file beside its sources and than this file. */
-function isUpToDate(output, folder) {
+function isUpToDate(output, inputFolders) {
   if (!existsSync(output)) return false;
   const built = statSync(output).mtimeMs;
-  const inputs = readdirSync(folder).filter((name) => /\.[ch]$/.test(name));
-  return [...inputs.map((name) => join(folder, name)), fileURLToPath(import.meta.url)].every(
-    (file) => statSync(file).mtimeMs < built,
-  );
+  const inputs = inputFolders.flatMap((folder) => cFiles(folder));
+  return [...inputs, fileURLToPath(import.meta.url)].every((file) => statSync(file).mtimeMs < built);
 }
 
 /** Compiles to a name of its own and renames: builds at the same time do not see half a file. */
-function compile(tool, folder, output) {
+function compile(tool, root, output) {
   const temporary = `${output}.${process.pid}`;
-  const flags = tool.bpf ? [...BPF_FLAGS, "-c"] : NATIVE_FLAGS;
-  const result = spawnSync(CLANG, [...flags, "-o", temporary, ...tool.sources, ...(tool.libraries ?? [])], {
-    cwd: folder,
+  const flags = [...(tool.bpf ? [...BPF_FLAGS, "-c"] : NATIVE_FLAGS), ...(tool.flags ?? [])];
+  const also = tool.also === undefined ? [] : cFiles(join(root, tool.also), /^(?!bench).*\.c$/);
+  const sources = [...tool.sources, ...also];
+  const result = spawnSync(CLANG, [...flags, "-o", temporary, ...sources, ...(tool.libraries ?? [])], {
+    cwd: join(root, tool.folder),
     encoding: "utf8",
   });
   if (result.error) throw new Error(`cannot run ${CLANG}: ${result.error.message}; run npm run setup`);

@@ -2,7 +2,7 @@
 /*
  * The floor of AF_XDP reception: the least a user-space program can do with a frame is to give its chunk back.
  * One thread, one queue; optionally it reads the addresses of each frame (--touch), which is the least a
- * traffic matrix needs. The difference between the sensor and this program is what the sensor itself costs.
+ * traffic matrix needs; or it does a capture thread's whole work natively (--count): parse, log, sort, fold, merge, seal.
  *
  * Wake-up policies: `sleep` (clock_nanosleep for a fixed time whenever the ring is empty), `adaptive` (sleep
  * for as long as it takes about `--wake-frames` frames to arrive), `poll` (poll(2) when empty), `spin`.
@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "count.h"
 #include "socket.h"
 
 enum wake { WAKE_SLEEP, WAKE_ADAPTIVE, WAKE_POLL, WAKE_SPIN };
@@ -43,6 +44,7 @@ struct options {
 	int wake;
 	int cpu;
 	int touch;
+	const char *count;
 	uint32_t xdp_flags;
 	struct socket_options socket;
 };
@@ -132,13 +134,24 @@ static uint32_t frames_waiting(const struct xdp_socket *s)
 	return __atomic_load_n(s->rx.producer, __ATOMIC_ACQUIRE) - *s->rx.consumer;
 }
 
+static uint32_t take(struct xdp_socket *s, const struct options *options, struct totals *totals)
+{
+	if (!options->count)
+		return recycle(s, BREATH_FRAMES, options->touch, totals);
+	totals->breaths++;
+	uint32_t taken = count_breathe(BREATH_FRAMES, now_ns(CLOCK_MONOTONIC));
+
+	totals->frames = count_packets();
+	return taken;
+}
+
 static void receive(struct xdp_socket *s, const struct options *options, struct totals *totals)
 {
 	uint64_t end = now_ns(CLOCK_MONOTONIC) + (uint64_t)(options->seconds * 1e9);
 	uint32_t sleep_us = options->sleep_us;
 
 	while (!stopped) {
-		if (recycle(s, BREATH_FRAMES, options->touch, totals))
+		if (take(s, options, totals))
 			continue;
 		if (now_ns(CLOCK_MONOTONIC) >= end)
 			break;
@@ -201,7 +214,7 @@ static struct options parse(int argc, char **argv)
 		{ "interface", 1, 0, 'i' }, { "queue", 1, 0, 'q' }, { "seconds", 1, 0, 't' }, { "wake", 1, 0, 'w' },
 		{ "sleep-us", 1, 0, 'u' },  { "wake-frames", 1, 0, 'f' }, { "ring", 1, 0, 'r' }, { "chunk", 1, 0, 'k' },
 		{ "huge", 0, 0, 'H' },	    { "touch", 0, 0, 'T' }, { "cpu", 1, 0, 'c' },    { "generic", 0, 0, 'g' },
-		{ 0 },
+		{ "count", 1, 0, 'C' },	    { 0 },
 	};
 	struct options o = { .seconds = 1e9, .sleep_us = 1000, .wake_frames = 768, .cpu = -1 };
 
@@ -220,6 +233,7 @@ static struct options parse(int argc, char **argv)
 		case 'k': o.socket.chunk_bytes = power_of_two(optarg); break;
 		case 'H': o.socket.huge = 1; break;
 		case 'T': o.touch = 1; break;
+		case 'C': o.count = optarg; break;
 		case 'c': o.cpu = atoi(optarg); break;
 		case 'g': o.xdp_flags = XDP_FLAGS_SKB_MODE; break;
 		default: exit(2);
@@ -258,7 +272,16 @@ int main(int argc, char **argv)
 	if (options.cpu >= 0 && sched_setaffinity(0, sizeof(cpus), &cpus))
 		die("CPU affinity");
 	prctl(PR_SET_TIMERSLACK, 1000);
+	struct count_layout layout = { 0 };
+
+	if (options.count) {
+		layout = count_layout_of(options.count);
+		count_reserve(&layout, &options.socket);
+	}
 	struct xdp_socket s = open_xdp_socket(&options.socket);
+
+	if (options.count)
+		count_start(&layout, &s);
 	int link = attach(&options, &s);
 
 	sigaction(SIGINT, &(struct sigaction){ .sa_handler = on_stop }, NULL);
@@ -270,7 +293,8 @@ int main(int argc, char **argv)
 	uint64_t cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_start;
 
 	close(link);
-	recycle(&s, s.chunks, 0, &totals);
+	while (take(&s, &options, &totals))
+		continue;
 	report(&s, &options, &totals, cpu_ns);
 	return 0;
 }

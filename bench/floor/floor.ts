@@ -17,6 +17,8 @@ export interface FloorOptions {
   huge?: boolean;
   /** Reads the IPv4 addresses of each frame: the least a traffic matrix needs. */
   touch?: boolean;
+  /** Does a capture thread's whole work natively; where things lie in its memory (see count.h). */
+  count?: string;
   cpu?: number;
   /** Attach in generic (SKB) mode instead of native. */
   generic?: boolean;
@@ -55,6 +57,7 @@ export function startFloor(
   add("--wake-frames", options.wakeFrames);
   add("--ring", options.ring);
   add("--chunk", options.chunk);
+  add("--count", options.count);
   add("--cpu", options.cpu);
   if (options.huge === true) args.push("--huge");
   if (options.touch === true) args.push("--touch");

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #define HUGE_PAGE (2u << 20)
+#define PAGE 4096u
 #define BIND_RETRIES 50
 
 static void die(const char *what)
@@ -18,10 +19,13 @@ static void die(const char *what)
 	exit(1);
 }
 
-static uint8_t *allocate_umem(size_t bytes, int huge)
+/* At `place`, which is reserved already, or anywhere. */
+static uint8_t *allocate_umem(size_t bytes, int huge, uint8_t *place)
 {
-	uint8_t *memory = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *memory = place;
 
+	if (!memory)
+		memory = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		die("mmap of the UMEM");
 	memory = (uint8_t *)(((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
@@ -30,13 +34,18 @@ static uint8_t *allocate_umem(size_t bytes, int huge)
 	return memory;
 }
 
-static struct ring map_ring(int fd, const struct xdp_ring_offset *offset, uint32_t size, size_t entry, off_t where)
+/* Maps at *place and moves it on, or anywhere when it is NULL. */
+static struct ring map_ring(int fd, const struct xdp_ring_offset *offset, uint32_t size, size_t entry, off_t where,
+			    uint8_t **place)
 {
 	size_t bytes = offset->desc + size * entry;
-	uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, where);
+	int flags = MAP_SHARED | MAP_POPULATE | (*place ? MAP_FIXED : 0);
+	uint8_t *base = mmap(*place, bytes, PROT_READ | PROT_WRITE, flags, fd, where);
 
 	if (base == MAP_FAILED)
 		die("mmap of a ring");
+	if (*place)
+		*place += (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
 	return (struct ring){
 		.producer = (uint32_t *)(base + offset->producer),
 		.consumer = (uint32_t *)(base + offset->consumer),
@@ -80,7 +89,7 @@ struct xdp_socket open_xdp_socket(const struct socket_options *options)
 	s.fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (s.fd < 0)
 		die("AF_XDP socket");
-	s.umem = allocate_umem(bytes, options->huge);
+	s.umem = allocate_umem(bytes, options->huge, options->umem_at);
 	struct xdp_umem_reg region = { .addr = (uintptr_t)s.umem, .len = bytes, .chunk_size = s.chunk_bytes };
 
 	set_option(s.fd, XDP_UMEM_REG, &region, sizeof(region), "XDP_UMEM_REG");
@@ -89,8 +98,10 @@ struct xdp_socket open_xdp_socket(const struct socket_options *options)
 	set_option(s.fd, XDP_RX_RING, &options->ring_size, sizeof(uint32_t), "XDP_RX_RING");
 	if (getsockopt(s.fd, SOL_XDP, XDP_MMAP_OFFSETS, &offsets, &length))
 		die("XDP_MMAP_OFFSETS");
-	s.rx = map_ring(s.fd, &offsets.rx, options->ring_size, sizeof(struct xdp_desc), XDP_PGOFF_RX_RING);
-	s.fill = map_ring(s.fd, &offsets.fr, options->ring_size, sizeof(uint64_t), XDP_UMEM_PGOFF_FILL_RING);
+	uint8_t *place = options->rings_at;
+
+	s.rx = map_ring(s.fd, &offsets.rx, options->ring_size, sizeof(struct xdp_desc), XDP_PGOFF_RX_RING, &place);
+	s.fill = map_ring(s.fd, &offsets.fr, options->ring_size, sizeof(uint64_t), XDP_UMEM_PGOFF_FILL_RING, &place);
 	for (uint32_t i = 0; i < s.chunks; i++)
 		((uint64_t *)s.fill.descriptors)[i] = (uint64_t)i * s.chunk_bytes;
 	__atomic_store_n(s.fill.producer, s.chunks, __ATOMIC_RELEASE);

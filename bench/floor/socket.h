@@ -29,6 +29,7 @@ struct socket_options {
 	uint32_t chunk_bytes; /* 2048 or 4096 */
 	int huge; /* ask for transparent huge pages under the UMEM */
 	uint16_t bind_flags; /* XDP_COPY, XDP_ZEROCOPY, XDP_USE_NEED_WAKEUP */
+	uint8_t *rings_at, *umem_at; /* where to map them, if anywhere in particular */
 };
 
 /* Opens, maps, fills the fill ring and binds; prints one line and exits with 1 when the kernel refuses. */

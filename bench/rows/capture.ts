@@ -1,13 +1,13 @@
 import { liveSkipReason } from "../../test/live/tools/netns.js";
 import type { GeneratorOptions } from "../generator/generator.js";
-import { floor, touchingFloor } from "../live/floor.js";
+import { floor, nativeCapture, touchingFloor } from "../live/floor.js";
 import { pmacctd, tcpdump } from "../live/peers.js";
 import { type Receiver, steadyTrial, type Trial } from "../live/receiver.js";
 import { highestRate } from "../live/search.js";
 import { sensor } from "../live/sensor.js";
 import type { BenchOptions, Row, RowGroup } from "../report.js";
 
-const RECEIVERS: readonly Receiver[] = [sensor, floor, touchingFloor, tcpdump, pmacctd];
+const RECEIVERS: readonly Receiver[] = [sensor, nativeCapture, floor, touchingFloor, tcpdump, pmacctd];
 /** 2^18 links, few of them heavy: what a mirror port sees. */
 const TRAFFIC: GeneratorOptions = { distribution: "zipf", links: 1 << 18, cpus: [0], nice: -10 };
 const RATES = [1e6, 2e6];
@@ -74,10 +74,10 @@ async function atRates({ seconds, smoke }: BenchOptions, say: (text: string) => 
   return rows;
 }
 
-/** The capture thread against both floors: what the sensor's own work costs. */
+/** The capture thread against the floors: what sandboxing costs, and what counting itself does. */
 function ratios(what: string, trials: ReadonlyMap<Receiver, Trial>): Row[] {
   const ours = trials.get(sensor)!.cpu["capture thread"]!;
-  return [floor, touchingFloor].map((receiver) => {
+  return [nativeCapture, floor, touchingFloor].map((receiver) => {
     const value = ours / trials.get(receiver)!.cpu.thread!;
     return { group: "capture", what, subject: `capture thread / ${receiver.name}`, value, unit: "times" };
   });
