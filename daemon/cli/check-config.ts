@@ -9,11 +9,13 @@ import { checkDocument, readConfig } from "../config/load.js";
 import { familiarity } from "../config/schema.js";
 import { readToml } from "../config/toml.js";
 import { examples, type Result, usage, withOutput } from "./command.js";
+import { instanceOf } from "./instance.js";
 import { emit } from "./output.js";
 
 interface Options {
   kind?: Kind;
   example?: Kind;
+  instance?: string;
   output?: string;
   json?: boolean;
 }
@@ -36,15 +38,18 @@ export function registerCheckConfig(parent: Command, result: Result): void {
         "print a configuration with every key, its meaning and its default",
       ).choices(KINDS),
     )
-    .action(async (file: string | undefined, options: Options) => {
+    .option("--instance <name>", "check what sparsewire-sensor@NAME reads")
+    .action(async (given: string | undefined, options: Options) => {
       const kinds = await loadKinds();
       if (options.example !== undefined) {
         return emit(options.output, [exampleConfig(options.example, kinds[options.example])]);
       }
+      const instance = options.instance === undefined ? undefined : instanceOf(options.instance);
+      const file = given ?? instance?.path;
       if (file === undefined) throw usage("there is no file to check", "name one, or use --example sensor");
       const document = readToml(readConfig(file));
-      const kind = options.kind ?? kindOf(file, document.value, kinds);
-      const checked = checkDocument(document, kinds[kind].schema);
+      const kind = options.kind ?? (instance === undefined ? kindOf(file, document.value, kinds) : "sensor");
+      const checked = checkDocument(document, kinds[kind].schema, instance?.overrides);
       const faults = checked.ok ? [] : checked.faults;
       if (faults.length > 0) result.code = EXIT.usage;
       await emit(options.output, [options.json ? asJson(file, kind, faults) : asText(file, kind, faults)]);

@@ -11,7 +11,8 @@ export interface Result {
 /** A file that defines one command: adds it to its parent. */
 export type Register = (parent: Command, result: Result) => void;
 
-export const CONTROL_SOCKET = "/run/sparsewire/sensor.sock";
+/** Where control sockets of sensors are. */
+export const RUN_FOLDER = "/run/sparsewire";
 
 export const EXIT_CODES = `Exit codes:
   0  ok

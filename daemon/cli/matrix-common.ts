@@ -2,12 +2,13 @@
 import type { Command } from "commander";
 import type { ByteOrder } from "../../lib/address.js";
 import { EXIT } from "../../lib/errors.js";
-import { byteOrderOption, CONTROL_SOCKET, type Result } from "./command.js";
+import { byteOrderOption, type Result } from "./command.js";
+import { SOCKET_HELP } from "./sockets.js";
 import { type Summed, sumSources } from "./sum.js";
 
 export interface SourceOptions {
   live?: boolean;
-  socket: string;
+  socket?: string;
   byteOrder: ByteOrder;
   force?: boolean;
 }
@@ -17,7 +18,7 @@ export function withSources(command: Command): Command {
   return command
     .argument("[src...]", "archives (.tar), folders of them, or captures (pcap, pcapng, also gzip or zstd)")
     .option("--live", "the running sensor's latest sealed interval, too")
-    .option("--socket <path>", "control socket of the sensor for --live", CONTROL_SOCKET)
+    .option("--socket <path>", `for --live: ${SOCKET_HELP}`)
     .addOption(byteOrderOption())
     .option("--force", "mix archives whose addresses are anonymised differently");
 }

@@ -5,11 +5,13 @@ import { loadConfig } from "../config/load.js";
 import { openLog } from "../log.js";
 import { examples, type Result, usage } from "./command.js";
 import { collect, configPath, overridesOf, settings } from "./flags.js";
+import { instanceOf } from "./instance.js";
 
 const USUAL_CONFIG = "/etc/sparsewire/sensor.toml";
 
 interface Options {
   config?: string;
+  instance?: string;
   interface?: string;
   mode?: string;
   file?: string;
@@ -28,6 +30,11 @@ export function registerSensor(parent: Command, result: Result): void {
     .command("sensor")
     .description("run a sensor: capture, seal an interval's matrix every second, ship it")
     .option("--config <file>", `configuration (default: ${USUAL_CONFIG}, if it exists)`)
+    .option(
+      "--instance <name>",
+      "one of several sensors of this host: interface, control socket, spool and name after NAME; " +
+        "configuration sensor-NAME.toml if it exists",
+    )
     .option("--interface <name>", "network interface to capture from")
     .option("--mode <mode>", "mirror: take every frame of the interface; pcap: read --file")
     .option("--file <path>", "capture file of --mode pcap; - is stdin")
@@ -55,8 +62,10 @@ export function registerSensor(parent: Command, result: Result): void {
 
 async function run(options: Options): Promise<ExitCode> {
   const { sensorConfigSchema } = await import("../sensor/config.js");
-  const path = configPath(options.config, USUAL_CONFIG);
+  const instance = options.instance === undefined ? undefined : instanceOf(options.instance);
+  const path = configPath(options.config ?? instance?.path, USUAL_CONFIG);
   const overrides = [
+    ...(instance?.overrides ?? []),
     ...overridesOf([
       ["--interface", "interface", options.interface],
       ["--mode", "mode", options.mode],
@@ -71,7 +80,13 @@ async function run(options: Options): Promise<ExitCode> {
     ]),
     ...settings(options.set),
   ];
-  if (path === undefined && options.interface === undefined && options.file === undefined && !options.set) {
+  if (
+    path === undefined &&
+    instance === undefined &&
+    options.interface === undefined &&
+    options.file === undefined &&
+    !options.set
+  ) {
     throw usage(
       "there is no interface to capture from",
       "give --interface NAME, or a configuration with --config",

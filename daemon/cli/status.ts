@@ -3,13 +3,15 @@ import type { Command } from "commander";
 import { formatSize } from "../../lib/duration.js";
 import { FRAME_REASONS } from "../../lib/reasons.js";
 import type { IntervalStatus, SensorStatus } from "../sensor/status.js";
-import { CONTROL_SOCKET, examples, type Result, withOutput } from "./command.js";
+import { examples, type Result, withOutput } from "./command.js";
 import { askControl } from "./control.js";
+import { dependabilityLines } from "./dependability-lines.js";
 import { emit } from "./output.js";
+import { SOCKET_HELP, socketOf } from "./sockets.js";
 import { grouped, pairs, short } from "./table.js";
 
 interface Options {
-  socket: string;
+  socket?: string;
   metrics?: boolean;
   output?: string;
   json?: boolean;
@@ -19,14 +21,15 @@ export function registerStatus(parent: Command, _result: Result): void {
   const command = parent
     .command("status")
     .description("ask the running sensor: mode, rates, drops, intervals, spool, shipping")
-    .option("--socket <path>", "control socket of the sensor", CONTROL_SOCKET)
+    .option("--socket <path>", SOCKET_HELP)
     .option("--metrics", "its Prometheus metrics instead")
     .action(async (options: Options) => {
+      const socket = await socketOf(options.socket);
       if (options.metrics) {
-        await emit(options.output, [await askControl(options.socket, "/metrics")]);
+        await emit(options.output, [await askControl(socket, "/metrics")]);
         return;
       }
-      const body = await askControl(options.socket, "/status");
+      const body = await askControl(socket, "/status");
       const status = JSON.parse(body.toString("utf8")) as SensorStatus;
       await emit(options.output, [
         options.json ? `${JSON.stringify(status, null, 1)}\n` : statusText(status),
@@ -64,6 +67,7 @@ export function statusText(status: SensorStatus): string {
   if (spool !== null)
     entries.push(["spool", `${grouped(spool.depth)} intervals, ${formatSize(spool.bytes)}, ${spool.path}`]);
   if (ship !== null) entries.push(["ships to", shipText(ship)]);
+  if (status.dependability !== null) entries.push(...dependabilityLines(status.dependability));
   if (status.metrics_url !== null) entries.push(["metrics", status.metrics_url]);
   return pairs(entries);
 }

@@ -10,10 +10,11 @@ import { addTraffic, makeTraffic, type Traffic, trafficOf } from "../../lib/traf
 import { hasManifest, TarFile, tarTree } from "../challenge/tar-tree.js";
 import { SOFTWARE } from "../software.js";
 import { readCaptures } from "./captures.js";
-import { CONTROL_SOCKET, usage, warn } from "./command.js";
+import { usage, warn } from "./command.js";
 import { askControl } from "./control.js";
 import { Coverage } from "./coverage.js";
 import { foreignTraffic } from "./foreign.js";
+import { socketOf } from "./sockets.js";
 import { attempt, readArchiveFile, type Source, sourcesOf } from "./sources.js";
 
 export interface SumOptions {
@@ -54,10 +55,7 @@ export async function sumSources(paths: string[], options: SumOptions): Promise<
   const grb = await load();
   const summation = new Summation(grb, options.byteOrder, options.force);
   if (options.live) {
-    summation.addArchive(
-      "the running sensor",
-      await askControl(options.socket ?? CONTROL_SOCKET, "/interval"),
-    );
+    summation.addArchive("the running sensor", await askControl(await socketOf(options.socket), "/interval"));
   }
   const captures: string[] = [];
   for (const source of sourcesOf(paths)) {

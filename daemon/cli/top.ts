@@ -2,15 +2,16 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { errorLine } from "../../lib/errors.js";
-import { CONTROL_SOCKET, examples, type Result, withOutput } from "./command.js";
+import { examples, type Result, withOutput } from "./command.js";
 import { emit } from "./output.js";
+import { SOCKET_HELP, socketOf } from "./sockets.js";
 import { attempt } from "./sources.js";
 import { Screen } from "./terminal.js";
 import { aggregatorFeed, type Feed, type Sort, sensorFeed, type TopModel } from "./top-model.js";
 import { renderTop, type ViewOptions } from "./top-view.js";
 
 interface Options {
-  socket: string;
+  socket?: string;
   aggregator?: string;
   tokenFile?: string;
   output?: string;
@@ -27,7 +28,7 @@ export function registerTop(parent: Command, _result: Result): void {
     .description(
       "the busiest links, live (keys: q quit, s sort, p pause); one snapshot when not on a terminal",
     )
-    .option("--socket <path>", "control socket of the sensor", CONTROL_SOCKET)
+    .option("--socket <path>", SOCKET_HELP)
     .option("--aggregator <url>", "all sensors of an aggregator instead")
     .option("--token-file <path>", "file with the aggregator's bearer token")
     .action(async (options: Options) => {
@@ -46,7 +47,7 @@ export function registerTop(parent: Command, _result: Result): void {
 }
 
 async function openFeed({ aggregator, tokenFile, socket }: Options): Promise<Feed> {
-  if (aggregator === undefined) return sensorFeed(socket);
+  if (aggregator === undefined) return sensorFeed(await socketOf(socket));
   const token =
     tokenFile === undefined ? undefined : attempt(tokenFile, () => readFileSync(tokenFile, "utf8")).trim();
   return aggregatorFeed(aggregator, token);

@@ -13,6 +13,8 @@ export interface Override {
   /** As the user knows it: "--aggregator". */
   flag: string;
   value: unknown;
+  /** Keys of the file before which this one steps back: what makes it a default. */
+  unless?: readonly string[];
 }
 
 export type Checked<T> = { ok: true; value: T } | { ok: false; faults: Fault[] };
@@ -85,10 +87,11 @@ export function checkDocument<S extends z.ZodType>(
   overrides: readonly Override[] = [],
 ): Checked<z.output<S>> {
   const faults: Fault[] = document.faults.map((fault) => ({ ...fault, key: "", mend: "" }));
-  for (const { key, value } of overrides) override(document.value, key.split("."), value);
+  const given = overrides.filter(({ unless = [] }) => !unless.some((key) => has(document.value, key)));
+  for (const { key, value } of given) override(document.value, key.split("."), value);
   const place = (path: Path) => {
     const name = path.join(".");
-    const flag = overrides.find(({ key }) => name === key || name.startsWith(`${key}.`))?.flag;
+    const flag = given.find(({ key }) => name === key || name.startsWith(`${key}.`))?.flag;
     return flag === undefined ? document.position(path) : { line: 0, column: 0, flag };
   };
   const known = knownPaths(schema);
@@ -105,6 +108,15 @@ export function checkDocument<S extends z.ZodType>(
   }
   if (faults.length > 0) return { ok: false, faults: faults.sort(byPosition) };
   return { ok: true, value: result.data as z.output<S> };
+}
+
+function has(table: unknown, key: string): boolean {
+  let at = table;
+  for (const part of key.split(".")) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return false;
+    at = (at as Record<string, unknown>)[part];
+  }
+  return true;
 }
 
 /** Sets a nested key, making the tables on the way; a table's place taken by a plain value is replaced. */
