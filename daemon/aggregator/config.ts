@@ -92,6 +92,14 @@ export const aggregatorConfigSchema = z.strictObject({
   store,
   limits,
   rollup,
+  dependability: z
+    .strictObject({
+      lateness: reloadable(durationMs({ min: "1s", max: "24h" }))
+        .prefault("30s")
+        .describe("time beyond its own length in which an interval must arrive to be on time"),
+    })
+    .prefault({})
+    .describe("how the sensors' service is measured: see /api/v1/sensors"),
   log: z
     .strictObject({
       level: reloadable(z.enum(LOG_LEVELS)).default("info").describe("least serious lines to write"),

@@ -1,5 +1,6 @@
 /** What is known of each sensor: its runs from the catalog, its last interval from that interval's manifest. */
 import type { Manifest } from "../../lib/manifest.js";
+import type { Fleet } from "../dependability/fleet.js";
 import type { RawEntry } from "./catalog.js";
 import type { Run } from "./identities.js";
 import { readManifestFile } from "./manifest-file.js";
@@ -29,18 +30,21 @@ const RUNS_SHOWN = 10;
 
 export class Sensors {
   readonly #store: Store;
+  readonly #fleet: Fleet;
   readonly #last = new Map<string, Manifest>();
   #recalled: Promise<void> | undefined;
   /** Since this process started. */
   readonly #received = new Map<string, Totals>();
 
-  constructor(store: Store) {
+  constructor(store: Store, fleet: Fleet) {
     this.#store = store;
+    this.#fleet = fleet;
   }
 
   /** Takes note of an interval that was just stored. */
   note(manifest: Manifest): void {
     const { sensor, packets, bytes, drops } = manifest;
+    this.#fleet.arrived(manifest);
     const last = this.#last.get(sensor);
     if (last === undefined || last.start <= manifest.start) this.#last.set(sensor, manifest);
     const totals = this.#received.get(sensor) ?? { intervals: 0, packets: 0, bytes: 0, lost: 0 };
@@ -67,6 +71,7 @@ export class Sensors {
         last_interval: last === undefined ? null : summaryOf(last),
         intervals: runs.reduce((sum, { held }) => sum + held.size, 0),
         since_start: this.#received.get(name) ?? { intervals: 0, packets: 0, bytes: 0, lost: 0 },
+        dependability: this.#fleet.of(name) ?? null,
         runs: runs.slice(-RUNS_SHOWN).reverse().map(describeRun),
       });
     }

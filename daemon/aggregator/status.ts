@@ -1,4 +1,5 @@
 /** GET /api/v1/status: the aggregator at a glance. */
+import type { Fleet } from "../dependability/fleet.js";
 import { VERSION } from "../software.js";
 import type { AggregatorConfig } from "./config.js";
 import { LEVELS } from "./periods.js";
@@ -12,11 +13,12 @@ interface Parts {
   uploads: Uploads;
   queries: Queries;
   rollups: Rollups;
+  fleet: Fleet;
   since: string;
   config: AggregatorConfig;
 }
 
-export function statusOf({ store, uploads, queries, rollups, since, config }: Parts) {
+export function statusOf({ store, uploads, queries, rollups, fleet, since, config }: Parts) {
   const { catalog } = store;
   const levels = LEVELS.map((level) => [level, { files: catalog.files[level], bytes: catalog.bytes[level] }]);
   return {
@@ -34,5 +36,6 @@ export function statusOf({ store, uploads, queries, rollups, since, config }: Pa
     queries_in_flight: queries.inFlight,
     rollup_pending_minutes: rollups.pendingMinutes,
     rollup_problem: rollups.problem,
+    dependability: fleet.all(),
   };
 }

@@ -236,6 +236,14 @@ export const sensorConfigSchema = z
       })
       .prefault({})
       .describe("what the process may do while it runs"),
+    dependability: z
+      .strictObject({
+        lateness: durationMs({ min: "1s", max: "24h" })
+          .prefault("30s")
+          .describe("time beyond its own length in which an interval must be delivered to be on time"),
+      })
+      .prefault({})
+      .describe("how the service is measured: see `sparsewire status`"),
     log: z
       .strictObject({
         level: reloadable(z.enum(LOG_LEVELS)).default("info").describe("least serious lines to write"),

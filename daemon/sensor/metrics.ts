@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { DROP_CAUSES, FRAME_REASONS, XDP_STATISTICS } from "../../lib/reasons.js";
+import { addDependability } from "../dependability/metrics.js";
 import { VERSION } from "../software.js";
 import type { SensorReport } from "./report.js";
 import type { Sensor } from "./sensor.js";
@@ -160,6 +161,8 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
     const { user, system } = process.cpuUsage();
     return single((user + system) / 1e6);
   });
+
+  addDependability(registry, () => sensor.dependability?.status().windows);
 
   const histogram = (suffix: string, help: string): Histogram =>
     new Histogram({ name: name(suffix), help, buckets: LATENCY_BUCKETS, registers });

@@ -107,6 +107,7 @@ export class SensorReport {
             },
       ship:
         sensor.shipper === undefined ? null : { ...sensor.shipper.figures, target: sensor.shipper.target },
+      dependability: sensor.dependability?.status() ?? null,
       metrics_url: this.metricsUrl,
     };
   }

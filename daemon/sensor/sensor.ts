@@ -11,6 +11,7 @@ import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
 import { loadAnonymization, workerAnonymization } from "../capture/anonymizer-key.js";
 import { loadHashKey } from "../capture/hash-key.js";
 import { type JobOutcome, MatrixPool } from "../capture/matrix-pool.js";
+import { SensorDependability } from "../dependability/sensor-dependability.js";
 import { SOFTWARE } from "../software.js";
 import type { SensorConfig } from "./config.js";
 import { IntervalClock, wallClockNs } from "./interval-clock.js";
@@ -54,6 +55,8 @@ export class Sensor {
   shipper: Shipper | undefined;
   outbox: Outbox | undefined;
   pool: MatrixPool | undefined;
+  /** Undefined for files: what is read once is no service. */
+  dependability: SensorDependability | undefined;
   /** What the manifests say of it. */
   anonymization: Anonymization = { scheme: "none", key_id: null };
   /** Resolves when the source has ended and everything is delivered or spooled; the damage of a file, if any. */
@@ -103,6 +106,7 @@ export class Sensor {
       });
       this.#openedNs = wallClockNs();
       this.#beginRun();
+      this.#measure();
       this.pool = new MatrixPool(
         {
           memories: [...this.source.memories],
@@ -156,7 +160,10 @@ export class Sensor {
       lost: this.lost,
       logger: this.#logger,
       retryMsMax: this.config.aggregator.retry_max,
-      hooks: { shipped: (seconds) => this.observer?.shipped(seconds) },
+      hooks: {
+        shipped: (seconds) => this.observer?.shipped(seconds),
+        delivered: (identity) => this.dependability?.delivered(identity),
+      },
     });
     this.outbox = new Outbox(this.spool, this.lost, this.#logger, ({ sequence }) => {
       this.#state?.spooled(sequence);
@@ -172,6 +179,17 @@ export class Sensor {
       if (ended === "crash")
         this.lost.count("crash", `run ${run} did not stop by itself; what it had open is gone`);
     }
+  }
+
+  #measure(): void {
+    if (this.config.mode === "pcap") return;
+    this.dependability = new SensorDependability({
+      intervalMs: this.config.window_packets > 0 ? 0 : Number(this.config.interval / 1_000_000n),
+      graceMs: this.config.dependability.lateness,
+      folder: this.spool?.path,
+      waiting: this.spool?.names() ?? [],
+      logger: this.#logger,
+    });
   }
 
   #startClock(): void {
@@ -193,23 +211,21 @@ export class Sensor {
     ) as Record<DropCause, number>;
     this.#dropsBefore = drops;
     const window = interval.window ?? this.#window(interval.sequence);
-    this.pool!.submit({
-      slots: interval.slots,
-      window,
-      head: {
-        software: SOFTWARE,
-        sensor: this.config.sensor,
-        run: this.run,
-        sequence: interval.sequence - 1,
-        interface: this.source.name,
-        mode: this.config.mode,
-        effective: this.source.effective,
-        drops: share,
-        sampling: 1,
-        lost: { ...this.lost.byCause },
-        ...(this.#state === undefined ? {} : { previous: this.#state.previous }),
-      },
-    });
+    const head = {
+      software: SOFTWARE,
+      sensor: this.config.sensor,
+      run: this.run,
+      sequence: interval.sequence - 1,
+      interface: this.source.name,
+      mode: this.config.mode,
+      effective: this.source.effective,
+      drops: share,
+      sampling: 1,
+      lost: { ...this.lost.byCause },
+      ...(this.#state === undefined ? {} : { previous: this.#state.previous }),
+    };
+    this.dependability?.sealed(head);
+    this.pool!.submit({ slots: interval.slots, window, head });
   }
 
   #window(sequence: number): { start: bigint; end: bigint } {
@@ -245,6 +261,8 @@ export class Sensor {
         quantities: summary.quantities,
       },
     };
+    this.dependability?.counted(head);
+    if (this.outbox === undefined) this.dependability?.delivered(head);
     this.outbox?.put({ name, sequence: head.sequence, archive });
   }
 
@@ -254,6 +272,7 @@ export class Sensor {
       await this.outbox?.close(STOP_SPOOL_MS);
       await this.shipper?.stop(this.config.mode === "pcap" ? 24 * 3_600_000 : STOP_SHIP_MS);
       await this.pool!.close();
+      await this.dependability?.stop();
       this.#state?.end();
       this.#finish(damage);
     } catch (error) {

@@ -3,6 +3,7 @@ import type { CounterName } from "../../lib/abi.js";
 import type { Manifest } from "../../lib/manifest.js";
 import type { DropCause } from "../../lib/reasons.js";
 import type { Quantities } from "../../lib/traffic.js";
+import type { DependabilityStatus } from "../dependability/sensor-dependability.js";
 import type { ShipperFigures } from "./shipper.js";
 
 export interface WorkerStatus {
@@ -61,5 +62,7 @@ export interface SensorStatus {
   last_interval: IntervalStatus | null;
   spool: { depth: number; bytes: number; waiting: number; path: string } | null;
   ship: (ShipperFigures & { target: string }) | null;
+  /** Availability, reliability, ... over 1 h, 1 day and 30 days; null for files. */
+  dependability: DependabilityStatus | null;
   metrics_url: string | null;
 }

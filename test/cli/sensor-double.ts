@@ -41,6 +41,7 @@ export function exampleStatus(changes: Partial<SensorStatus> = {}): SensorStatus
     last_interval: null,
     spool: { depth: 2, bytes: 4096, waiting: 0, path: "/var/lib/sparsewire/spool" },
     ship: null,
+    dependability: null,
     metrics_url: "http://127.0.0.1:9470/metrics",
     ...changes,
   };
