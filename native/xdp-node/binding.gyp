@@ -8,6 +8,8 @@
         "src/capabilities.cc",
         "src/error.cc",
         "src/ethtool.cc",
+        "src/every_thread.cc",
+        "src/landlock.cc",
         "src/link.cc",
         "src/memory.cc",
         "src/netlink.cc",
@@ -15,6 +17,7 @@
         "src/probe.cc",
         "src/program.cc",
         "src/rings.cc",
+        "src/seccomp.cc",
         "src/socket.cc",
         "src/thread.cc",
         "src/umem.cc"
@@ -25,6 +28,14 @@
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],
       "cflags_cc": ["-std=gnu++17", "-fexceptions", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
+    },
+    {
+      "target_name": "test_syscall",
+      "sources": ["test/syscall.cc"],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "cflags_cc!": ["-fno-exceptions"],
+      "cflags_cc": ["-fexceptions", "-Wall", "-Wextra", "-fvisibility=hidden"]
     }
   ]
 }

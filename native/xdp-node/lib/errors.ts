@@ -99,6 +99,11 @@ const NO_XDP_SOCKETS: Row = {
   why: "this kernel has no AF_XDP sockets",
   mend: "use a kernel of 5.9 or newer with CONFIG_XDP_SOCKETS",
 };
+const NO_SECCOMP: Row = {
+  code: "XDP_UNSUPPORTED",
+  why: "this kernel has no seccomp filters",
+  mend: "use a kernel with CONFIG_SECCOMP_FILTER",
+};
 const REJECTED: Row = {
   code: "XDP_PROGRAM_REJECTED",
   why: "the kernel rejected the program",
@@ -200,6 +205,7 @@ const TABLE: Record<string, Record<string, Row>> = {
     EBADF: CLOSED,
   },
   query: { ENODEV: NO_INTERFACE },
+  seccomp: { EINVAL: NO_SECCOMP, ENOSYS: NO_SECCOMP },
 };
 
 /** What holds for any operation that has no row of its own for the errno. */

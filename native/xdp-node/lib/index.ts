@@ -1,12 +1,35 @@
 export { dropCapabilities, effectiveCapabilities } from "./capabilities.js";
 export { XdpError, type XdpErrorCode } from "./errors.js";
 export { Frames } from "./frames.js";
+export { type CapabilitySets, type HeldPrivileges, heldPrivileges, setDumpable } from "./held.js";
 export { type Channels, type InterfaceReport, interfaceCounters } from "./interface.js";
+export { type FileRestriction, type FileRules, landlockAbi, restrictFiles } from "./landlock.js";
 export { BpfMap, BpfMap as XskMap } from "./map.js";
-export { addressOf, type Backing, type BackingOptions, backMemory, type Memory, pageSize } from "./memory.js";
+export {
+  addressOf,
+  type Backing,
+  type BackingOptions,
+  backMemory,
+  type Memory,
+  mapPrivately,
+  type PrivateMapping,
+  pageSize,
+  privateBytes,
+} from "./memory.js";
 export { notifyServiceManager } from "./notify.js";
 export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
+export {
+  BPF_ATTACH_COMMANDS,
+  BPF_COMMANDS,
+  installSeccomp,
+  type Reasoned,
+  type SeccompOptions,
+  type SeccompRule,
+  SOCKET_FAMILIES,
+  seccompProgram,
+  seccompRules,
+} from "./seccomp.js";
 export {
   type Ring,
   type RingSizes,
@@ -15,5 +38,5 @@ export {
   XskSocket,
   type XskStatistics,
 } from "./socket.js";
-export { setThreadAffinity, setThreadName, threadCpuNs } from "./thread.js";
+export { cpuNsOfThread, setThreadAffinity, setThreadName, threadCpuNs, threadId } from "./thread.js";
 export { Umem, type UmemRange } from "./umem.js";

@@ -68,6 +68,20 @@ export interface NativeLink {
   close(): void;
 }
 
+export interface NativeFileRules {
+  read: string[];
+  write: string[];
+  unlink: string[];
+  tcpBind: boolean;
+  tcpConnect: boolean;
+  abstractSockets: boolean;
+}
+
+export interface NativeSeccompSettings {
+  families: number[];
+  commands: number[];
+}
+
 export interface Native {
   readonly pageSize: number;
   Socket: new (bytes: Uint8Array, options: NativeSocketOptions, owner: object) => NativeSocket;
@@ -82,6 +96,10 @@ export interface Native {
     huge: boolean,
     memfd: boolean,
   ): { pool: boolean; memfd: number };
+  mapPrivately(memory: Uint8Array, offset: number, size: number, fd: number, fdOffset: number): void;
+  privateBytes(memory: Uint8Array, offset: number, size: number, drop: boolean): number;
+  threadId(): number;
+  cpuNsOfThread(id: number): number;
   linkInfo(ifindex: number): {
     up: boolean;
     running: boolean;
@@ -105,6 +123,14 @@ export interface Native {
   setThreadAffinity(cpu: number): void;
   setThreadName(name: string): void;
   dropCapabilities(keep: number[]): { threads: number };
+  landlockAbi(): number;
+  restrictFiles(rules: NativeFileRules): { abi: number; missing: string[] };
+  seccompInstall(settings: NativeSeccompSettings): void;
+  /** struct sock_filter of 8 bytes each. Source: linux/filter.h. */
+  seccompProgram(settings: NativeSeccompSettings): Uint8Array;
+  seccompRules(): { name: string; number: number; when: string; errno: number; why: string }[];
+  setDumpable(on: boolean): void;
+  isDumpable(): boolean;
 }
 
 const addonPath = fileURLToPath(new URL("../../build/Release/xdp_node.node", import.meta.url));

@@ -19,12 +19,14 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitBacking(env, exports);
   InitCapabilities(env, exports);
   InitEthtool(env, exports);
+  InitLandlock(env, exports);
   InitLink(env, exports);
   InitMemory(env, exports);
   InitNetlink(env, exports);
   InitNotify(env, exports);
   InitProbe(env, exports);
   InitProgram(env, exports);
+  InitSeccomp(env, exports);
   InitSocket(env, exports);
   InitThread(env, exports);
   return exports;

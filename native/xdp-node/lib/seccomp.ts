@@ -1,0 +1,91 @@
+/** A seccomp filter for the whole process: what it refuses, why, and installing it. */
+import { badArgument, guard } from "./errors.js";
+import { native } from "./native.js";
+
+export interface Reasoned {
+  name: string;
+  number: number;
+  /** Why it is on its list. */
+  why: string;
+}
+
+/** One refused system call. */
+export interface SeccompRule extends Reasoned {
+  /** "always", or the arguments with which it is refused. */
+  when: string;
+  /** What the caller gets: EPERM, or ENOSYS where the C library knows another way. */
+  errno: number;
+}
+
+/** Socket families that a filter may leave. Source: linux/socket.h. */
+export const SOCKET_FAMILIES: readonly Reasoned[] = [
+  { name: "unix", number: 1, why: "control socket, service manager, name services" },
+  { name: "inet", number: 2, why: "shipping and metrics" },
+  { name: "inet6", number: 10, why: "shipping and metrics" },
+  { name: "netlink", number: 16, why: "counters, state and addresses of interfaces" },
+];
+
+/** Commands of bpf() that work on what is open already. Source: linux/bpf.h. */
+export const BPF_COMMANDS: readonly Reasoned[] = [
+  { name: "map_lookup_elem", number: 1, why: "counters that the program keeps" },
+  { name: "map_update_elem", number: 2, why: "a queue's socket after it was bound anew; sampling rates" },
+  { name: "map_delete_elem", number: 3, why: "a queue that is given up" },
+  { name: "map_get_next_key", number: 4, why: "walking through a map of counters" },
+  { name: "obj_get_info_by_fd", number: 15, why: "which program an open link holds" },
+  { name: "map_lookup_and_delete_elem", number: 21, why: "taking counters out" },
+  { name: "map_lookup_batch", number: 24, why: "reading many counters in one call" },
+  { name: "map_lookup_and_delete_batch", number: 25, why: "taking many counters out in one call" },
+  { name: "map_update_batch", number: 26, why: "setting many values in one call" },
+  { name: "map_delete_batch", number: 27, why: "removing many entries in one call" },
+  { name: "link_detach", number: 34, why: "taking an open link off its interface" },
+];
+
+/** Commands that attach a program that is loaded already; CAP_NET_ADMIN is asked for as well. */
+export const BPF_ATTACH_COMMANDS: readonly Reasoned[] = [
+  { name: "link_create", number: 28, why: "attaching to an interface that appears later" },
+  { name: "link_update", number: 29, why: "exchanging the program of an open link" },
+];
+
+export interface SeccompOptions {
+  /** Names of SOCKET_FAMILIES of which sockets can still be made. */
+  families: readonly string[];
+  /** Names of BPF_COMMANDS and BPF_ATTACH_COMMANDS that stay. Default: none. */
+  bpf?: readonly string[];
+}
+
+/** Everything that the filter refuses, in the order of its program. */
+export function seccompRules(): SeccompRule[] {
+  return native.seccompRules();
+}
+
+/**
+ * Sets no_new_privs and installs the filter, in every thread and for good; threads started later inherit it. What
+ * it refuses is in seccompRules(); calls newer than Linux 5.17 fail with ENOSYS, those of another architecture
+ * (x32 and i386 on x86-64) with EPERM or ENOSYS. Refused calls appear in the audit log (type 1326) where there is one.
+ * Filters add up: a second one can only take away.
+ * @throws XdpError XDP_UNSUPPORTED where the kernel has no seccomp filters, XDP_SYSTEM when a thread's own filter is
+ *   in the way, XDP_BAD_ARGUMENT for an unknown name
+ */
+export function installSeccomp(options: SeccompOptions): void {
+  guard("install the seccomp filter", () => native.seccompInstall(settingsOf(options)));
+}
+
+/** The filter that installSeccomp() would install: instructions of 8 bytes (struct sock_filter). */
+export function seccompProgram(options: SeccompOptions): Uint8Array {
+  return guard("compile the seccomp filter", () => native.seccompProgram(settingsOf(options)));
+}
+
+function settingsOf({ families, bpf = [] }: SeccompOptions): { families: number[]; commands: number[] } {
+  return {
+    families: numbersOf(families, SOCKET_FAMILIES, "socket family"),
+    commands: numbersOf(bpf, [...BPF_COMMANDS, ...BPF_ATTACH_COMMANDS], "bpf command"),
+  };
+}
+
+function numbersOf(names: readonly string[], known: readonly Reasoned[], what: string): number[] {
+  return names.map((name) => {
+    const entry = known.find((each) => each.name === name);
+    if (entry !== undefined) return entry.number;
+    throw badArgument(`no ${what} ${name} can be left`, `choose from ${known.map((k) => k.name).join(", ")}`);
+  });
+}

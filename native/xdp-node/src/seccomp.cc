@@ -1,0 +1,198 @@
+// The table of seccomp_rules.h as a filter program, for all threads at once.
+#include <linux/audit.h>
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <napi.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "addon.h"
+#include "error.h"
+#include "seccomp_rules.h"
+
+namespace xdp {
+
+namespace {
+
+#if defined(__x86_64__)
+constexpr uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
+#else
+#error "the numbers of system calls of this architecture have not been checked"
+#endif
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half of an argument comes first");
+
+constexpr uint32_t kNewNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;  // CLONE_NEWTIME is for clone3 alone
+constexpr uint32_t kArgument0 = offsetof(seccomp_data, args[0]);
+constexpr uint32_t kArgument1 = offsetof(seccomp_data, args[1]);
+constexpr uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
+
+struct Settings {
+  std::vector<uint32_t> families;
+  std::vector<uint32_t> commands;
+};
+
+class Filter {
+ public:
+  explicit Filter(const Settings& settings) {
+    Add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch));
+    // Numbers of another architecture mean other calls: all are refused.
+    Branch(BPF_JEQ, kArchitecture, 1, 0);
+    Return(kRefuse);
+    Add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr));
+    Branch(BPF_JGT, kNewestCall, 0, 1);
+    Return(SECCOMP_RET_ERRNO | ENOSYS);
+    for (const SeccompRule& rule : kSeccompRules) Append(rule, settings);
+    Return(SECCOMP_RET_ALLOW);
+  }
+
+  const std::vector<sock_filter>& code() const { return code_; }
+
+ private:
+  void Add(uint16_t code, uint32_t value) { code_.push_back({code, 0, 0, value}); }
+  void Branch(uint16_t test, uint32_t value, uint8_t yes, uint8_t no) {
+    code_.push_back({static_cast<uint16_t>(BPF_JMP | test | BPF_K), yes, no, value});
+  }
+  void Return(uint32_t verdict) { Add(BPF_RET | BPF_K, verdict); }
+  void Load(uint32_t offset) { Add(BPF_LD | BPF_W | BPF_ABS, offset); }
+
+  // Any of the values gives the first verdict, all others the second.
+  void OneOf(uint32_t offset, const std::vector<uint32_t>& values, uint32_t is, uint32_t is_not) {
+    Load(offset);
+    for (uint32_t value : values) {
+      Branch(BPF_JEQ, value, 0, 1);
+      Return(is);
+    }
+    Return(is_not);
+  }
+
+  // A call that is not this rule's jumps over its body, so that the number is still what is loaded.
+  void Append(const SeccompRule& rule, const Settings& settings) {
+    Branch(BPF_JEQ, rule.number, 0, 0);
+    const size_t branch = code_.size() - 1;
+    const uint32_t refuse = SECCOMP_RET_ERRNO | static_cast<uint32_t>(rule.err);
+    const uint32_t self = static_cast<uint32_t>(getpid());
+    switch (rule.when) {
+      case When::kAlways: Return(refuse); break;
+      case When::kOtherProcess: OneOf(kArgument0, {self}, SECCOMP_RET_ALLOW, refuse); break;
+      case When::kOtherOrZero: OneOf(kArgument0, {0, self}, SECCOMP_RET_ALLOW, refuse); break;
+      case When::kFamily: OneOf(kArgument0, settings.families, SECCOMP_RET_ALLOW, refuse); break;
+      case When::kCommand: OneOf(kArgument0, settings.commands, SECCOMP_RET_ALLOW, refuse); break;
+      case When::kTerminal: OneOf(kArgument1, {TIOCSTI, TIOCLINUX}, refuse, SECCOMP_RET_ALLOW); break;
+      case When::kNewProcess:
+        Load(kArgument0);
+        Branch(BPF_JSET, kNewNamespaces, 0, 1);
+        Return(refuse);
+        Branch(BPF_JSET, CLONE_THREAD, 0, 1);
+        Return(SECCOMP_RET_ALLOW);
+        Return(refuse);
+        break;
+    }
+    code_[branch].jf = static_cast<uint8_t>(code_.size() - branch - 1);
+  }
+
+  std::vector<sock_filter> code_;
+};
+
+// A rule's body has to stay within reach of a branch: 255 instructions.
+constexpr uint32_t kListMax = 100;
+
+std::vector<uint32_t> Numbers(Napi::Object settings, const char* name) {
+  if (!settings.Get(name).IsArray()) FailArgument(settings.Env(), std::string(name) + " must be an array");
+  Napi::Array list = settings.Get(name).As<Napi::Array>();
+  if (list.Length() > kListMax) FailArgument(settings.Env(), std::string("too many ") + name);
+  std::vector<uint32_t> numbers;
+  for (uint32_t i = 0; i < list.Length(); i++) numbers.push_back(list.Get(i).ToNumber().Uint32Value());
+  return numbers;
+}
+
+Settings SettingsOf(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) FailArgument(info.Env(), "settings must be an object");
+  Napi::Object settings = info[0].As<Napi::Object>();
+  return {Numbers(settings, "families"), Numbers(settings, "commands")};
+}
+
+// seccompProgram({families, commands}): the filter as bytes of struct sock_filter, to be looked at.
+Napi::Value SeccompProgram(const Napi::CallbackInfo& info) {
+  Filter filter(SettingsOf(info));
+  const std::vector<sock_filter>& code = filter.code();
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t*>(code.data()),
+                                     code.size() * sizeof(sock_filter));
+}
+
+// seccompInstall({families, commands}): no_new_privs and the filter, in all threads, for good.
+void SeccompInstall(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Filter filter(SettingsOf(info));
+  sock_fprog program = {static_cast<unsigned short>(filter.code().size()),
+                        const_cast<sock_filter*>(filter.code().data())};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Fail(env, "seccomp", "prctl", errno);
+  // TSYNC gives no_new_privs to the other threads too. LOG: what is refused appears in the audit log.
+  const unsigned flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG;
+  long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  if (result < 0) Fail(env, "seccomp", "seccomp", errno);
+  // The thread whose own filter stands in the way.
+  if (result > 0) Fail(env, "seccomp", "seccomp", ESRCH, "thread " + std::to_string(result));
+}
+
+const char* NameOf(When when) {
+  switch (when) {
+    case When::kAlways: return "always";
+    case When::kNewProcess: return "new process or namespace";
+    case When::kOtherProcess: return "of another process";
+    case When::kOtherOrZero: return "of another process";
+    case When::kFamily: return "other family";
+    case When::kCommand: return "other command";
+    case When::kTerminal: return "TIOCSTI, TIOCLINUX";
+  }
+  return "";
+}
+
+// seccompRules(): [{name, number, when, errno, why}], what the filter refuses.
+Napi::Value SeccompRules(const Napi::CallbackInfo& info) {
+  Napi::Array rules = Napi::Array::New(info.Env());
+  for (const SeccompRule& rule : kSeccompRules) {
+    Napi::Object entry = Napi::Object::New(info.Env());
+    entry.Set("name", rule.name);
+    entry.Set("number", static_cast<double>(rule.number));
+    entry.Set("when", NameOf(rule.when));
+    entry.Set("errno", static_cast<double>(rule.err));
+    entry.Set("why", rule.why);
+    rules.Set(rules.Length(), entry);
+  }
+  return rules;
+}
+
+// setDumpable(false): no core dumps, and no looking into this process for others of the same user.
+void SetDumpable(const Napi::CallbackInfo& info) {
+  if (prctl(PR_SET_DUMPABLE, info[0].ToBoolean() ? 1 : 0, 0, 0, 0) != 0) {
+    Fail(info.Env(), "dumpable", "prctl", errno);
+  }
+}
+
+// isDumpable()
+Napi::Value IsDumpable(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0);
+}
+
+}  // namespace
+
+void InitSeccomp(Napi::Env env, Napi::Object exports) {
+  exports.Set("seccompInstall", Napi::Function::New(env, SeccompInstall, "seccompInstall"));
+  exports.Set("seccompProgram", Napi::Function::New(env, SeccompProgram, "seccompProgram"));
+  exports.Set("seccompRules", Napi::Function::New(env, SeccompRules, "seccompRules"));
+  exports.Set("setDumpable", Napi::Function::New(env, SetDumpable, "setDumpable"));
+  exports.Set("isDumpable", Napi::Function::New(env, IsDumpable, "isDumpable"));
+}
+
+}  // namespace xdp

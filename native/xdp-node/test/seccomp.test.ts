@@ -1,0 +1,136 @@
+/** The seccomp filter: run here, instruction by instruction, and by the kernel, in a process of its own. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { constants } from "node:os";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import {
+  BPF_ATTACH_COMMANDS,
+  BPF_COMMANDS,
+  SOCKET_FAMILIES,
+  seccompProgram,
+  seccompRules,
+  XdpError,
+} from "../lib/index.js";
+
+const ALLOW = 0x7fff0000;
+const ERRNO = 0x00050000;
+const { EPERM, ENOSYS } = constants.errno;
+const ARCHITECTURE = process.arch === "x64" ? 0xc000003e : 0xc00000b7;
+const FAMILIES = SOCKET_FAMILIES.map(({ name }) => name);
+const COMMANDS = BPF_COMMANDS.map(({ name }) => name);
+
+/** struct seccomp_data, the low halves of its arguments. */
+interface Call {
+  architecture?: number;
+  number: number;
+  args?: number[];
+}
+
+/** Classic BPF as far as the filter uses it. Source: linux/filter.h, Documentation/networking/filter.rst. */
+function verdict(program: Uint8Array, { architecture = ARCHITECTURE, number, args = [] }: Call): number {
+  const code = new DataView(program.buffer, program.byteOffset, program.length);
+  let loaded = 0;
+  for (let at = 0, steps = 0; steps < 4096; at++, steps++) {
+    const [op, yes, no, k] = [
+      code.getUint16(8 * at, true),
+      code.getUint8(8 * at + 2),
+      code.getUint8(8 * at + 3),
+      code.getUint32(8 * at + 4, true),
+    ];
+    if (op === 0x20)
+      loaded = k === 0 ? number >>> 0 : k === 4 ? architecture : (args[(k - 16) / 8] ?? 0) >>> 0;
+    else if (op === 0x15) at += loaded === k ? yes : no;
+    else if (op === 0x25) at += loaded > k ? yes : no;
+    else if (op === 0x45) at += (loaded & k) !== 0 ? yes : no;
+    else if (op === 0x06) return k;
+    else throw new Error(`instruction ${at} has code ${op}`);
+  }
+  throw new Error("the filter does not end");
+}
+
+const program = seccompProgram({ families: FAMILIES, bpf: COMMANDS });
+const byName = new Map(seccompRules().map((rule) => [rule.name, rule]));
+const numberOf = (name: string): number => byName.get(name)!.number;
+
+test("every call in the table is refused, every other known one allowed, unknown ones not there", () => {
+  const rules = new Map(seccompRules().map((rule) => [rule.number, rule]));
+  assert.equal(rules.size, seccompRules().length, "each call once");
+  for (let number = 0; number <= 450; number++) {
+    const rule = rules.get(number);
+    // Arguments that each conditional rule refuses: another process, another family, another command, TIOCSTI.
+    const args = rule?.name === "ioctl" ? [0, 0x5412] : [999_999];
+    const wanted = rule === undefined ? ALLOW : ERRNO | rule.errno;
+    assert.equal(verdict(program, { number, args }), wanted, `${rule?.name ?? number}`);
+    for (const architecture of [0x40000003, 0xc00000b7 ^ 0xc000003e ^ ARCHITECTURE, 0]) {
+      assert.equal(verdict(program, { number, args, architecture }), ERRNO | EPERM, "foreign architecture");
+    }
+  }
+  for (const number of [451, 462, 999, 0x40000000, 0x40000000 + 59, 0xffffffff]) {
+    assert.equal(verdict(program, { number }), ERRNO | ENOSYS, `call ${number}`);
+  }
+});
+
+test("what depends on arguments", () => {
+  const is = (name: string, args: number[]) => verdict(program, { number: numberOf(name), args });
+  const refused = ERRNO | EPERM;
+  // glibc's pthread_create: VM FS FILES SIGHAND THREAD SYSVSEM SETTLS PARENT_SETTID CHILD_CLEARTID
+  assert.equal(is("clone", [0x3d0f00]), ALLOW, "a thread");
+  assert.equal(is("clone", [0x1200011]), refused, "fork");
+  assert.equal(is("clone", [0x4111]), refused, "vfork");
+  for (const flag of [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000]) {
+    assert.equal(is("clone", [(0x3d0f00 | flag) >>> 0]), refused, `namespace ${flag.toString(16)}`);
+  }
+  for (const call of ["kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"]) {
+    assert.equal(is(call, [process.pid]), ALLOW);
+    for (const other of [1, 0, -1, -process.pid])
+      assert.equal(is(call, [other]), refused, `${call} ${other}`);
+  }
+  assert.deepEqual(
+    [0, process.pid, 1].map((pid) => is("prlimit64", [pid])),
+    [ALLOW, ALLOW, refused],
+  );
+  assert.equal(is("ioctl", [0, 0x5412]), refused, "TIOCSTI");
+  assert.equal(is("ioctl", [0, 0x541c]), refused, "TIOCLINUX");
+  assert.equal(is("ioctl", [0, 0x5413]), ALLOW, "TIOCGWINSZ");
+  const allowed = new Set(SOCKET_FAMILIES.map(({ number }) => number));
+  for (let family = 0; family < 64; family++)
+    assert.equal(is("socket", [family]), allowed.has(family) ? ALLOW : refused, `family ${family}`);
+  const commands = new Set(BPF_COMMANDS.map(({ number }) => number));
+  for (let command = 0; command < 64; command++)
+    assert.equal(is("bpf", [command]), commands.has(command) ? ALLOW : refused, `command ${command}`);
+});
+
+test("a filter may leave less: no bpf, no netlink", () => {
+  const strict = seccompProgram({ families: ["unix", "inet", "inet6"] });
+  for (let command = 0; command < 64; command++)
+    assert.equal(verdict(strict, { number: numberOf("bpf"), args: [command] }), ERRNO | EPERM);
+  assert.equal(verdict(strict, { number: numberOf("socket"), args: [16] }), ERRNO | EPERM);
+  const attaching = seccompProgram({ families: FAMILIES, bpf: BPF_ATTACH_COMMANDS.map(({ name }) => name) });
+  assert.equal(verdict(attaching, { number: numberOf("bpf"), args: [28] }), ALLOW);
+  assert.throws(
+    () => seccompProgram({ families: ["packet"] }),
+    (error) => error instanceof XdpError && error.code === "XDP_BAD_ARGUMENT" && /unix/.test(error.mend),
+  );
+});
+
+test("each rule says why, and no reason is empty", () => {
+  for (const { name, why } of [...seccompRules(), ...SOCKET_FAMILIES, ...BPF_COMMANDS])
+    assert.match(why, /\w+ \w+|obsolete/, name);
+});
+
+test("the kernel refuses each call in every thread, those before and those after; Node goes on", () => {
+  const path = fileURLToPath(new URL("./confined-process.js", import.meta.url));
+  const child = spawnSync(process.execPath, [path], { encoding: "utf8", timeout: 30_000 });
+  assert.equal(child.stderr, "");
+  assert.equal(child.status, 0);
+  const seen = JSON.parse(child.stdout);
+  assert.deepEqual([seen.main, seen.early, seen.late], [[], [], []]);
+  assert.equal(seen.spawned, "EPERM");
+  assert.equal(seen.held.noNewPrivileges, true);
+  assert.equal(seen.held.seccomp.mode, "filter");
+  // As root it is the filter that refuses, not the kernel's own rules: before it, hardly anything said EPERM.
+  if (process.getuid!() !== 0) return;
+  const refusedAnyhow = seen.before.filter(([, errno]: [string, number]) => errno === EPERM);
+  assert.ok(refusedAnyhow.length < 6, JSON.stringify(refusedAnyhow));
+});
