@@ -3,7 +3,7 @@
  * The one set-up step of `npm start`, `npm test` and `npm run bench`: system packages, npm packages, builds.
  *
  * Plain JavaScript without dependencies, because it runs before node_modules exists. Idempotent: a second run
- * only compares hashes. `--test` and `--bench` add what only the tests and the benchmark need.
+ * only compares hashes. `--test`, `--bench` and `--package` add what only the tests, the benchmark and `npm run package` need.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -17,6 +17,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const PACKAGES = {
   build: ["clang-16", "lld-16", "libbpf-dev", "g++", "make", "python3", "iproute2", "ethtool"],
   test: ["libclang-rt-16-dev", "libgraphblas-dev", "openssl", "curl", "tcpdump", "procps"],
+  package: ["dpkg-dev", "binutils"],
   bench: ["libgraphblas-dev", "tcpdump", "pmacct"],
 };
 
@@ -95,11 +96,11 @@ function installModules() {
 }
 
 checkNode();
-const extra = ["test", "bench"].filter((name) => process.argv.includes(`--${name}`));
+const extra = ["test", "bench", "package"].filter((name) => process.argv.includes(`--${name}`));
 installPackages([...new Set([...PACKAGES.build, ...extra.flatMap((name) => PACKAGES[name])])]);
 installModules();
 try {
-  await build({ tools: extra.length > 0, say });
+  await build({ tools: extra.some((name) => name !== "package"), say });
 } catch (error) {
   fail(error.message, "mend the error above and run it again");
 }

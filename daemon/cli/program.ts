@@ -4,6 +4,7 @@ import { registerAggregator } from "./aggregator.js";
 import { registerAnonymize, registerDeanonymize } from "./anonymize.js";
 import { registerCheckConfig } from "./check-config.js";
 import { EXIT_CODES, type Result } from "./command.js";
+import { registerCompletion } from "./completion.js";
 import { registerDoctor } from "./doctor.js";
 import { registerIngest } from "./ingest.js";
 import { registerDiff } from "./matrix-diff.js";
@@ -57,6 +58,7 @@ export function buildProgram(version: string, result: Result): Command {
   registerTop(program, result);
   registerDoctor(program, result);
   registerCheckConfig(program, result);
+  registerCompletion(program, result);
   quietly(program);
   return program;
 }

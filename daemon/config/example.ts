@@ -1,5 +1,6 @@
 /** A configuration file that documents itself: every key with its meaning and its default, from the schema. */
-import { z } from "zod";
+import type { z } from "zod";
+import { defaultText, description } from "./keys.js";
 import type { Kind, KindOfConfig } from "./kinds.js";
 import { shapeOf, wrappings } from "./schema.js";
 import { isReloadable } from "./types.js";
@@ -25,33 +26,17 @@ function tableText(schema: Schema, name: string, about: KindOfConfig): string {
     .map(([key, inner]) => keyText(key, path(key), inner, about));
   const tables = entries
     .filter(([, inner]) => shapeOf(inner) !== undefined)
-    .map(([key, inner]) => `\n# ${describe(inner)}\n[${path(key)}]\n${tableText(inner, path(key), about)}`);
+    .map(
+      ([key, inner]) => `\n# ${description(inner)}\n[${path(key)}]\n${tableText(inner, path(key), about)}`,
+    );
   return [...keys, ...tables].join("");
 }
 
 function keyText(key: string, path: string, schema: Schema, { set, hints }: KindOfConfig): string {
   const isLive = wrappings(schema).some(isReloadable);
-  const comment = `# ${describe(schema)}${isLive ? " (reload)" : ""}\n`;
+  const comment = `# ${description(schema)}${isLive ? " (reload)" : ""}\n`;
   const given = set[path];
   if (given !== undefined) return `${comment}${key} = ${given}\n`;
   const value = hints[path] ?? defaultText(schema) ?? "...";
   return `${comment}#${key} = ${value}\n`;
-}
-
-/** The outermost description. */
-function describe(schema: Schema): string {
-  for (const level of wrappings(schema)) {
-    const text = z.globalRegistry.get(level)?.description;
-    if (text !== undefined) return text;
-  }
-  return "";
-}
-
-/** The default as TOML, which writes strings, numbers, booleans and arrays of them as JSON does. */
-function defaultText(schema: Schema): string | undefined {
-  for (const level of wrappings(schema)) {
-    const def = level._zod.def as { type: string; defaultValue?: unknown };
-    if (def.type === "default" || def.type === "prefault") return JSON.stringify(def.defaultValue);
-  }
-  return undefined;
 }

@@ -1,0 +1,157 @@
+/** What of this repository a machine needs to run Sparsewire, as a tree below /usr/lib/sparsewire. */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+
+/** Of dependencies: code, data that code reads, licences. */
+const RUN_TIME = /(\.(js|cjs|mjs|json|node|wasm)|^(licen[cs]e|notice|copying)\b.*)$/i;
+/** Top-level folders of dependencies that nothing imports. */
+const ASIDE = new Set(
+  "test tests __tests__ benchmark benchmarks bench example examples docs doc types src integration scripts .github build".split(
+    " ",
+  ),
+);
+/** Built beside the rest, but for development only. */
+const NOT_OURS = [/^dist\/daemon\/demo\//, /\.d\.ts$/, /\.map$/, /\.tsbuildinfo$/];
+/** Of dependencies, but needed only to build or on other platforms. */
+const BUILD_ONLY = new Set(["node-addon-api"]);
+
+function filesBelow(folder, keep, found = []) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) filesBelow(path, keep, found);
+    else if (entry.isFile() && keep(path)) found.push(path);
+  }
+  return found;
+}
+
+function copy(from, to, mode = 0o644) {
+  mkdirSync(dirname(to), { recursive: true });
+  copyFileSync(from, to);
+  chmodSync(to, mode);
+}
+
+/** Names and versions of what package.json asks for at run time, with theirs; as [folder, manifest]. */
+function productionModules(root) {
+  const listed = spawnSync("npm", ["ls", "--omit=dev", "--all", "--parseable"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  // npm also fails for what is merely extraneous; a list that is cut short shows when the result is run.
+  return [...new Set(listed.stdout.split("\n"))]
+    .filter((path) => path.includes("/node_modules/") && existsSync(join(path, "package.json")))
+    .map((path) => [relative(root, path), JSON.parse(readFileSync(join(path, "package.json"), "utf8"))])
+    .filter(([, { name }]) => !BUILD_ONLY.has(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Copies one dependency, without what it does not run with. */
+function copyModule(root, folder, target) {
+  const base = join(root, folder);
+  const isAside = (path) => {
+    const [top, ...rest] = relative(base, path).split("/");
+    // A folder that the package's own entry points lie in is not aside, whatever its name.
+    return rest.length > 0 && (top === "node_modules" || (ASIDE.has(top) && !isEntry(base, top)));
+  };
+  for (const path of filesBelow(base, (path) => RUN_TIME.test(basename(path)) && !isAside(path)))
+    copy(path, join(target, relative(root, path)));
+}
+
+function isEntry(base, top) {
+  const { main = "", exports = {} } = JSON.parse(readFileSync(join(base, "package.json"), "utf8"));
+  return new RegExp(`(^|[/"])(\\./)?${top}/`).test(`${main}"${JSON.stringify(exports)}`);
+}
+
+/**
+ * Fills `target` (…/usr/lib/sparsewire) from the built repository at `root`. Returns the dependencies that went in, as
+ * manifests with `folder`.
+ */
+export function fillTree(root, target) {
+  const isWanted = (path) =>
+    /\.(js|json)$/.test(path) && !NOT_OURS.some((pattern) => pattern.test(relative(root, path)));
+  for (const folder of ["dist/daemon", "dist/lib"]) {
+    for (const path of filesBelow(join(root, folder), isWanted)) {
+      // Output of sources that have gone since is no part of it.
+      if (
+        path.endsWith(".js") &&
+        !existsSync(join(root, relative(join(root, "dist"), path).replace(/\.js$/, ".ts")))
+      )
+        continue;
+      copy(path, join(target, relative(root, path)));
+    }
+  }
+  for (const name of ["xdp-node", "graphblas-wasm"]) {
+    const base = join(root, "native", name);
+    for (const path of filesBelow(join(base, "dist/lib"), isWanted))
+      copy(path, join(target, relative(root, path)));
+    copy(join(base, "package.json"), join(target, "native", name, "package.json"));
+    mkdirSync(join(target, "node_modules"), { recursive: true });
+    symlinkSync(join("../native", name), join(target, "node_modules", name));
+  }
+  const addon = "native/xdp-node/build/Release/xdp_node.node";
+  copy(join(root, addon), join(target, addon));
+  copy(
+    join(root, "native/graphblas-wasm/build/graphblas.wasm"),
+    join(target, "native/graphblas-wasm/build/graphblas.wasm"),
+  );
+  copy(join(root, "native/graphblas-wasm/NOTICE"), join(target, "native/graphblas-wasm/NOTICE"));
+  for (const name of readdirSync(join(root, "native/sandbox/build")).filter((file) =>
+    file.endsWith(".wasm"),
+  )) {
+    if (name !== "bench.wasm")
+      copy(join(root, "native/sandbox/build", name), join(target, "native/sandbox/build", name));
+  }
+  for (const name of readdirSync(join(root, "bpf")).filter((file) => file.endsWith(".bpf.c"))) {
+    const object = name.replace(/\.c$/, ".o");
+    // The mirror port of the demonstration stays out, as the demonstration does.
+    if (object !== "mirror.bpf.o") copy(join(root, "bpf/build", object), join(target, "bpf/build", object));
+  }
+  copyManifest(root, target);
+  copyNode(target);
+  const modules = productionModules(root).filter(
+    ([, { name }]) => !["xdp-node", "graphblas-wasm"].includes(name),
+  );
+  for (const [folder] of modules) copyModule(root, folder, target);
+  return modules.map(([folder, manifest]) => ({ folder, ...manifest }));
+}
+
+/** package.json as far as it is read at run time, and the command with the interpreter that comes along. */
+function copyManifest(root, target) {
+  const { name, version, description, license, type, exports } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  );
+  writeFileSync(
+    join(target, "package.json"),
+    `${JSON.stringify({ name, version, description, license, type, exports }, null, 2)}\n`,
+  );
+  const main = join(target, "dist/daemon/cli/main.js");
+  const text = readFileSync(main, "utf8");
+  if (!text.startsWith("#!/usr/bin/env node\n"))
+    throw new Error("main.js does not begin with the expected first line");
+  writeFileSync(main, text.replace("#!/usr/bin/env node", "#!/usr/lib/sparsewire/bin/node"));
+  chmodSync(main, 0o755);
+}
+
+/** The Node.js that builds the package goes along: distributions have older ones. Symbols for debuggers stay out. */
+function copyNode(target) {
+  const node = join(target, "bin/node");
+  copy(process.execPath, node, 0o755);
+  for (const file of [node, join(target, "native/xdp-node/build/Release/xdp_node.node")])
+    spawnSync("strip", ["--strip-unneeded", "--remove-section=.comment", "--remove-section=.note", file]);
+}
+
+/** The programs and libraries in the tree, for the question what they are linked with. */
+export function binariesOf(target) {
+  return filesBelow(target, (path) => path.endsWith(".node") || path.endsWith("/bin/node"));
+}
+
+export { filesBelow };
