@@ -35,6 +35,7 @@ const enumeration = (prefix: string, names: readonly string[]): string =>
 export function abiHeader(): string {
   const seen = new Map<string, string>();
   structs(abi.CONTROL_STRUCT, seen);
+  structs(abi.HOST_RECORD_STRUCT, seen);
   const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
   return [
     "/* Generated from lib/abi.ts; do not edit. */",
@@ -46,12 +47,18 @@ export function abiHeader(): string {
     `#define SW_CONTROL_OFFSET ${abi.CONTROL_OFFSET}u`,
     `#define SW_QUEUES_MAX ${abi.QUEUES_MAX}u`,
     `#define SW_SLOTS ${abi.SLOTS}u`,
+    `#define SW_HOST_RINGS_MAX ${abi.HOST_RINGS_MAX}u`,
+    `#define SW_HOST_INTERFACES_MAX ${abi.HOST_INTERFACES_MAX}u`,
+    `#define SW_HOST_HEAD_BYTES ${abi.HOST_HEAD_BYTES}u`,
+    `#define SW_HOST_DIRECTION_SHIFT ${abi.HOST_DIRECTION_SHIFT}u`,
+    `#define SW_HOST_INTERFACE_GONE ${abi.HOST_INTERFACE_GONE}u`,
     ...Object.entries(abi.HEAP).map(([name, value]) => `#define SW_${name.toUpperCase()} ${value}u`),
     enumeration("SW_REASON_", FRAME_REASONS),
     enumeration("SW_COUNTER_", abi.COUNTERS),
     enumeration("SW_SEAL_", abi.SEAL_CAUSES),
     enumeration("SW_FILE_", Object.keys(abi.FILE_STATUS).map(snake)),
     enumeration("SW_DAMAGE_", abi.FILE_DAMAGE),
+    enumeration("SW_VERDICT_", abi.FORWARD_VERDICTS),
     enumeration("SW_SLOT_", Object.keys(abi.SLOT_STATE)),
     ...seen.values(),
     "#endif",

@@ -11,6 +11,7 @@
  *   file buffer          pcap mode: bytes of the file, as read
  *   rings                live mode: RX, fill (TX, completion) rings of each queue, mapped MAP_FIXED
  *   frames               live mode: the UMEM of each queue, 2 MiB-aligned in the address space
+ *   host rings           mode host: the BPF ring buffers, mapped MAP_FIXED
  */
 import { SparsewireError } from "./errors.js";
 import { FRAME_REASONS } from "./reasons.js";
@@ -23,6 +24,16 @@ export const HEAP_OFFSET = CONTROL_OFFSET + CONTROL_BYTES;
 
 /** Most RX queues that one sandbox can serve. */
 export const QUEUES_MAX = 16;
+/** Most BPF ring buffers that one sandbox can drain; a power of two. */
+export const HOST_RINGS_MAX = 8;
+/** Mode host: most interfaces watched at a time. */
+export const HOST_INTERFACES_MAX = 512;
+/** Mode host: bytes of a packet that its record holds. */
+export const HOST_HEAD_BYTES = 128;
+/** Mode host: bit of a record's `captured` that says the packet was sent, not received. */
+export const HOST_DIRECTION_SHIFT = 16;
+/** Mode host: what an entry of the interface table holds when its interface has gone. */
+export const HOST_INTERFACE_GONE = 0xffffffff;
 /** Sealed intervals that can wait for the matrix worker: two, swapped at a seal. */
 export const SLOTS = 2;
 /** log2 of packets in a sub-window: each full log is sorted and folded at once. */
@@ -41,7 +52,7 @@ export const HEAP = {
 } as const;
 
 /** Why an interval ended; the names go into the manifest (`sealed_by`). */
-export const SEAL_CAUSES = ["none", "clock", "packets", "budget", "stop", "end"] as const;
+export const SEAL_CAUSES = ["none", "clock", "packets", "budget", "stop", "end", "rate"] as const;
 export type SealCause = (typeof SEAL_CAUSES)[number];
 
 /** What `file_feed` stopped for (control.file_status). */
@@ -87,6 +98,22 @@ const ringFields = (ring: string): FieldSpec[] => [
   [`${ring}_size`, "u32"],
 ];
 
+/** Mode inline: what became of the frames of an RX queue, cumulative (u64 each in QUEUE_STRUCT). */
+export const FORWARD_COUNTERS = [
+  "forwarded", // frames put on the peer's TX ring
+  "forwarded_bytes",
+  "diverted", // frames put on the TX ring of the divert interface
+  "uncounted", // frames forwarded that are in no matrix: the interval had no memory left
+  "tx_full", // dropped: the TX ring had no room
+  "link_down", // dropped: the interface they would leave by is down
+  "verdict", // dropped: an extension said so (or diverted them, and there is nowhere to)
+  "unforwardable", // dropped: a buffer outside the UMEM, or more buffers than a frame can have
+] as const;
+export type ForwardCounter = (typeof FORWARD_COUNTERS)[number];
+
+/** What is to become of a frame in mode inline. */
+export const FORWARD_VERDICTS = ["pass", "drop", "divert"] as const;
+
 /** One RX queue: its rings and the UMEM region its descriptors point into. */
 export const QUEUE_STRUCT: StructSpec = {
   name: "queue",
@@ -100,6 +127,56 @@ export const QUEUE_STRUCT: StructSpec = {
     ["link_type", "u32"], // LINKTYPE_ of the frames: 1 = Ethernet
     ["active", "u32"],
     ["frames", "u64"], // frames taken from this queue
+    ["rate_index", "u32"], // RX index from which on all frames are of the new rate, marked or not (rate_settled)
+    // --- mode inline: entries `group`, group + 1 (and + 2: where diverted frames leave) share one UMEM
+    ["group", "u32"], // 1 + the entry of the first side; 0: frames are consumed, not forwarded
+    ["peer", "u32"], // 1 + the entry whose TX ring takes this queue's frames; 0: none
+    ["divert", "u32"], // 1 + the entry that diverted frames leave by; 0: none
+    ["home_first", "u32"], // chunks that always come back to this queue's fill ring: offset in the UMEM
+    ["home_bytes", "u32"], // and bytes; 0: the queue receives nothing
+    ["tx_always_wake", "u32"], // 1: the kernel sends only when it is called (copy mode)
+    ...ringFields("tx"),
+    ...ringFields("completion"),
+    ["out_down", "u32"], // written by the host: 1 = the interface of this entry is down, nothing can leave by it
+    ["reserved", "u32"],
+    ...FORWARD_COUNTERS.map((name): FieldSpec => [name, "u64"]),
+  ],
+};
+
+/** Mode host: a BPF ring buffer as the kernel lays it out (two position pages, data mapped twice). */
+export const HOST_RING_STRUCT: StructSpec = {
+  name: "host_ring",
+  fields: [
+    ["consumer", "u32"], // offset of the page with the u64 position up to which it has been read
+    ["producer", "u32"], // offset of the page with the u64 position up to which it has been reserved
+    ["data", "u32"],
+    ["size", "u32"], // bytes of data, a power of two; mapped twice, so that no record is cut at the end
+    ["active", "u32"],
+    ["bad_records", "u32"], // records of another shape than the program makes: never read
+    ["records", "u64"], // records taken
+  ],
+};
+
+/** Mode host: an interface that packets can come by. A table with open addressing, from ifindex % its size on. */
+export const HOST_INTERFACE_STRUCT: StructSpec = {
+  name: "host_interface",
+  fields: [
+    ["ifindex", "u32"], // 0: free; HOST_INTERFACE_GONE: free, but the search goes on
+    ["link_type", "u32"], // LINKTYPE_ of its packets
+    ["packets", "u64", 2], // received, sent; on the wire
+    ["bytes", "u64", 2],
+  ],
+};
+
+/** Mode host: one record of the ring buffer, as bpf/host.bpf.c writes it. */
+export const HOST_RECORD_STRUCT: StructSpec = {
+  name: "host_record",
+  fields: [
+    ["packets", "u32"], // on the wire: the segments of a super-packet
+    ["bytes", "u32"], // on the wire, of all of them
+    ["ifindex", "u32"],
+    ["captured", "u32"], // bytes of head that are set; from HOST_DIRECTION_SHIFT on: 0 received, 1 sent
+    ["head", "u64", HOST_HEAD_BYTES / 8], // the first bytes, VLAN tags where they are on the wire
   ],
 };
 
@@ -170,8 +247,14 @@ export const CONTROL_STRUCT: StructSpec = {
     ["stop_request", "u32"],
     ["heartbeat", "u32"],
     ["wakeups", "u64"],
+    // --- a change of the sampling rate (rate.c): frames of the old rate and of the new are in no interval together
+    ["rate_mark", "u32"], // written by the host: mark of the first frames of the new rate; 0: no change under way
+    ["rate_settled", "u32"], // written by the host: = rate_mark once every queue's rate_index holds
+    ["rate_reached", "u32"], // written by the sandbox: = rate_mark when each queue has come to its first new frame
     ["queues", QUEUE_STRUCT, QUEUES_MAX],
     ["slots", SLOT_STRUCT, SLOTS],
+    ["host_rings", HOST_RING_STRUCT, HOST_RINGS_MAX],
+    ["host_interfaces", HOST_INTERFACE_STRUCT, HOST_INTERFACES_MAX], // written by the main thread, counters by the sandbox
   ],
 };
 
@@ -217,6 +300,9 @@ export const CONTROL = layoutOf(CONTROL_STRUCT);
 export const SLOT = layoutOf(SLOT_STRUCT);
 export const QUEUE = layoutOf(QUEUE_STRUCT);
 export const MATRIX = layoutOf(MATRIX_STRUCT);
+export const HOST_RING = layoutOf(HOST_RING_STRUCT);
+export const HOST_INTERFACE = layoutOf(HOST_INTERFACE_STRUCT);
+export const HOST_RECORD = layoutOf(HOST_RECORD_STRUCT);
 if (CONTROL.bytes > CONTROL_BYTES) throw new Error("control block outgrew CONTROL_BYTES");
 
 /** What the size of the heap follows from. */
@@ -263,6 +349,8 @@ export interface MemoryLayout {
    * UMEM goes to the first place in it whose address in the process is a multiple of 2 MiB.
    */
   queues: { rings: number; ringBytes: number; frames: number; framesBytes: number }[];
+  /** Mode host: where each BPF ring buffer is mapped: two pages of positions, then its bytes twice. */
+  hostRings: { offset: number; bytes: number }[];
   /** Size of the memory, initial and maximum, in 64 KiB pages. */
   pages: number;
 }
@@ -274,6 +362,8 @@ export function memoryLayout(
   config: HeapConfig & {
     fileBufferBytes?: number;
     queues?: readonly { ringBytes: number; umemBytes: number }[];
+    /** Mode host: bytes of each BPF ring buffer's mapping. */
+    hostRings?: readonly number[];
   },
 ): MemoryLayout {
   let top = HEAP_OFFSET;
@@ -290,11 +380,12 @@ export function memoryLayout(
     const framesBytes = umemBytes + HUGE_PAGE_BYTES;
     return { rings: reserve(ringBytes), ringBytes, frames: reserve(framesBytes), framesBytes };
   });
+  const hostRings = (config.hostRings ?? []).map((bytes) => ({ offset: reserve(bytes), bytes }));
   const pages = top / WASM_PAGE;
   if (pages > 65536) {
     throw new SparsewireError("SANDBOX_MEMORY", `a capture sandbox of ${Math.ceil(top / 2 ** 20)} MiB`, {
       mend: "lower link_budget, address_budget or the frames per queue: 4096 MiB is the most it can have",
     });
   }
-  return { heapOffset, heapBytes: heap, fileBuffer, fileBufferBytes, queues, pages };
+  return { heapOffset, heapBytes: heap, fileBuffer, fileBufferBytes, queues, hostRings, pages };
 }

@@ -11,71 +11,47 @@
  * its chunks go back at once. A descriptor that leaves the UMEM is not read, only counted; a frame of which any
  * buffer was such is not counted as a frame.
  */
-#include "store.h"
+#include "inline.h"
+#include "live.h"
 
-enum { CONTINUED = 1 /* XDP_PKT_CONTD */ };
-
-/* Descriptors in a batch: room for the headers' cache misses to overlap, small enough for the first-level cache. */
-enum { BATCH = 128, PUBLISH_EVERY = 8 /* batches between two updates of the ring indices */ };
-
-struct descriptor {
-  u64 addr;
-  u32 len, options;
-};
-
-/* A queue whose rings have been checked, and the frame it is in the middle of. */
-struct source {
-  const struct descriptor *rx;
-  u64 *fill;
-  u8 *umem;
-  u32 rx_producer, rx_consumer, fill_producer, fill_consumer; /* offsets of the indices */
-  u32 rx_mask, fill_mask, umem_bytes, chunk_mask, link_type;
-  u32 active;
-  u32 options;           /* of the last descriptor taken */
-  u32 wire;              /* length of the open frame so far */
-  u32 is_bad;            /* the open frame has a buffer that could not be read */
-  struct verdict verdict; /* of the open frame */
-  u8 addresses[40];      /* its IP header: the chunk it came in has been given back */
-};
-
-static struct source sources[SW_QUEUES_MAX];
+struct source sw_sources[SW_QUEUES_MAX];
 static u32 turn; /* the queue that is first in the next breath */
 
-/* Results of queue_start(), beside 0. */
-enum { QUEUE_NO_SUCH = -1, QUEUE_BAD_RING = -2, QUEUE_BAD_UMEM = -3, QUEUE_FILL_TOO_SMALL = -4 };
-
 void live_init(void) {
-  __builtin_memset(sources, 0, sizeof sources);
+  __builtin_memset(sw_sources, 0, sizeof sw_sources);
+  inline_init();
   turn = 0;
 }
 
-static int fits(u32 offset, u64 bytes, u32 align) {
+int live_fits(u32 offset, u64 bytes, u32 align) {
   u64 memory = (u64)sw_control()->memory_pages << 16;
   return offset % align == 0 && offset != 0 && offset + bytes <= memory;
 }
 
-static int ring_fits(u32 producer, u32 consumer, u32 descriptors, u32 size, u32 entry_bytes) {
-  return is_power_of_two(size) && fits(producer, 4, 4) && fits(consumer, 4, 4) &&
-         fits(descriptors, (u64)size * entry_bytes, 8);
+int live_ring_fits(u32 producer, u32 consumer, u32 descriptors, u32 size, u32 entry_bytes) {
+  return is_power_of_two(size) && live_fits(producer, 4, 4) && live_fits(consumer, 4, 4) &&
+         live_fits(descriptors, (u64)size * entry_bytes, 8);
 }
 
-/* Checks entry `index` of the ring table and gives every chunk of its UMEM to the kernel. 0, or a QUEUE_ code. */
+/* Checks entry `index` of the ring table and gives every chunk of its UMEM (mode inline: of its home) to the kernel.
+ * 0, or a QUEUE_ code. */
 SW_EXPORT(queue_start) int32_t queue_start(u32 index) {
   struct control *control = sw_control();
   if (index >= SW_QUEUES_MAX) return QUEUE_NO_SUCH;
   struct queue *queue = &control->queues[index];
-  int rx_fits = ring_fits(queue->rx_producer, queue->rx_consumer, queue->rx_descriptors, queue->rx_size,
-                          sizeof(struct descriptor));
-  int fill_fits = ring_fits(queue->fill_producer, queue->fill_consumer, queue->fill_descriptors, queue->fill_size,
-                            sizeof(u64));
+  int rx_fits = live_ring_fits(queue->rx_producer, queue->rx_consumer, queue->rx_descriptors, queue->rx_size,
+                               sizeof(struct descriptor));
+  int fill_fits = live_ring_fits(queue->fill_producer, queue->fill_consumer, queue->fill_descriptors,
+                                 queue->fill_size, sizeof(u64));
   if (!rx_fits || !fill_fits) return QUEUE_BAD_RING;
   u32 chunk = queue->chunk_bytes;
   if (!is_power_of_two(chunk) || chunk < 2048 || queue->umem_bytes < chunk || queue->umem_bytes % chunk != 0 ||
-      !fits(queue->umem_offset, queue->umem_bytes, 4096))
+      !live_fits(queue->umem_offset, queue->umem_bytes, 4096))
     return QUEUE_BAD_UMEM;
-  u32 chunks = queue->umem_bytes / chunk;
+  u32 first = queue->group ? queue->home_first : 0;
+  u32 chunks = (queue->group ? queue->home_bytes : queue->umem_bytes) / chunk;
   if (chunks > queue->fill_size) return QUEUE_FILL_TOO_SMALL;
-  struct source *source = &sources[index];
+  struct source *source = &sw_sources[index];
   *source = (struct source){
       .rx = at(queue->rx_descriptors),
       .fill = at(queue->fill_descriptors),
@@ -89,10 +65,13 @@ SW_EXPORT(queue_start) int32_t queue_start(u32 index) {
       .umem_bytes = queue->umem_bytes,
       .chunk_mask = chunk - 1,
       .link_type = queue->link_type,
-      .active = 1,
+      .index = index,
   };
+  int32_t refusal = queue->group ? inline_start(source) : 0;
+  if (refusal != 0) return refusal;
+  source->active = 1;
   u32 producer = load_acquire(source->fill_producer);
-  for (u32 i = 0; i < chunks; i++) source->fill[(producer + i) & source->fill_mask] = (u64)i * chunk;
+  for (u32 i = 0; i < chunks; i++) source->fill[(producer + i) & source->fill_mask] = first + (u64)i * chunk;
   store_release(source->fill_producer, producer + chunks);
   queue->frames = 0;
   queue->active = 1;
@@ -127,17 +106,18 @@ static u32 take_slow(struct source *source, const struct descriptor *descriptor,
   return 1;
 }
 
-/* Takes n <= BATCH descriptors from index `rx`; their chunks go to the fill ring from index *fill_index. Returns the
- * frames that ended.
+/* Counts n <= BATCH descriptors from index `rx`. Their chunks go to the fill ring from index *fill_index; without one
+ * (NULL, known when this is compiled) they stay with the caller. Returns the frames that ended.
  *
  * Plain IPv4 frames (nearly all) go straight to the log without a branch that depends on their contents: each is
  * stored, and stays if it was one. The loads of one frame do not depend on those of another, so their cache misses
  * overlap. What is left is done one by one afterwards; order within a batch does not matter but among the buffers of
  * one frame, which are all left. */
-static u32 take_batch(struct source *source, u32 rx, u32 n, u32 *fill_index) {
+SW_INLINE u32 count_batch(struct source *source, u32 rx, u32 n, u32 *fill_index) {
   u32 slow[BATCH], slow_options[BATCH], slow_n = 0;
   u64 *keys = sw_log4.keys, *fill = source->fill, bytes = 0;
-  u32 *lengths = sw_log4.lengths, log_n = sw_log4.n, fill_at = *fill_index, options = source->options;
+  u32 *lengths = sw_log4.lengths, log_n = sw_log4.n, options = source->options;
+  u32 fill_at = fill_index ? *fill_index : 0;
   const u8 *umem = source->umem;
   u32 umem_bytes = source->umem_bytes, fill_mask = source->fill_mask;
   u64 chunk_mask = ~(u64)source->chunk_mask;
@@ -157,6 +137,7 @@ static u32 take_batch(struct source *source, u32 rx, u32 n, u32 *fill_index) {
     slow_options[slow_n] = options;
     slow_n += !is_plain;
     options = descriptor->options;
+    if (!fill_index) continue;
     /* An address outside the UMEM names no chunk of ours: there is nothing to give back. */
     fill[fill_at & fill_mask] = addr & chunk_mask;
     fill_at += addr < umem_bytes;
@@ -165,9 +146,36 @@ static u32 take_batch(struct source *source, u32 rx, u32 n, u32 *fill_index) {
   sw_log4.n = log_n;
   sw_bytes4 += bytes;
   source->options = options;
-  *fill_index = fill_at;
+  if (fill_index) *fill_index = fill_at;
   for (u32 i = 0; i < slow_n; i++)
     frames += take_slow(source, &source->rx[slow[i] & source->rx_mask], slow_options[i]);
+  return frames;
+}
+
+/* The chunks go straight back to the kernel. */
+static u32 take_batch(struct source *source, u32 rx, u32 n, u32 *fill_index) {
+  return count_batch(source, rx, n, fill_index);
+}
+
+/* Mode inline: counted, then sent on. */
+static u32 forward_batch(struct source *source, u32 rx, u32 n) {
+  u32 frames = count_batch(source, rx, n, NULL);
+  inline_pass(source, rx, n);
+  return frames;
+}
+
+/* As take_queue(), for an entry whose chunks find their own way to a fill ring, where they always have room. */
+static u32 forward_queue(struct source *source, u32 most) {
+  u32 rx = load_acquire(source->rx_consumer), frames = 0;
+  u32 waiting = min32(min32(load_acquire(source->rx_producer) - rx, source->rx_mask + 1), most);
+  while (waiting != 0) {
+    u32 n = min32(min32(waiting, BATCH), sw_room());
+    if (n == 0) break;
+    frames += forward_batch(source, rx, n);
+    rx += n;
+    waiting -= n;
+  }
+  store_release(source->rx_consumer, rx);
   return frames;
 }
 
@@ -204,13 +212,17 @@ static void note_breath(u32 frames) {
 SW_EXPORT(breathe) u32 breathe(u32 max_frames) {
   struct control *control = sw_control();
   u32 taken = 0;
+  inline_reclaim();
   for (u32 i = 0; i < SW_QUEUES_MAX && taken < max_frames; i++) {
     u32 index = (turn + i) % SW_QUEUES_MAX;
-    if (!sources[index].active) continue;
-    u32 frames = take_queue(&sources[index], max_frames - taken);
+    struct source *source = &sw_sources[index];
+    if (!source->active) continue;
+    u32 most = max_frames - taken;
+    u32 frames = source->is_forwarding ? forward_queue(source, most) : take_queue(source, most);
     control->queues[index].frames += frames;
     taken += frames;
   }
+  inline_publish();
   turn = (turn + 1) % SW_QUEUES_MAX;
   note_breath(taken);
   sw_publish();
