@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "blob.h"
 #include "indices.h"
+#include "zstd.h"
 
 Info gb_deserialize(const u8 *blob, u64 size, int stored);
 Info gb_serialize(Matrix **planes, u32 count, int level, u64 *blobs);
@@ -144,6 +145,24 @@ static void warm_up(void) { /* ZSTD's contexts are made once and kept */
   require(zstd_unpack(plain, sizeof plain, packed, written));
 }
 
+/* The input as a frame: where the short cut takes it, ZSTD itself must give the same elements. */
+static void frame(const u8 *data, size_t size) {
+  enum { MOST = 16384 };
+  static const u8 head[] = {0x28, 0xb5, 0x2f, 0xfd, 0xa0};
+  if (size < 32 || size > MOST) return;
+  u8 *packed = malloc(size);
+  memcpy(packed, data, size);
+  memcpy(packed, head, sizeof head);
+  packed[6] &= 63, packed[7] = packed[8] = 0; /* at most MOST bytes */
+  size_t bytes = packed[5] | (size_t)packed[6] << 8;
+  u64 *direct = malloc(bytes + 1), *general = malloc(bytes + 1);
+  if (zstd_unpack_direct(direct, bytes, packed, size)) {
+    require(ZSTD_decompress(general, bytes, packed, size) == bytes);
+    require(!memcmp(direct, general, bytes));
+  }
+  free(packed), free(direct), free(general);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
   static int warm;
   if (!warm++) warm_up();
@@ -163,6 +182,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     gb_matrix_free(A);
   }
   free(blob);
+  frame(data, size);
   require(gb_memory_blocks() == blocks);
   return 0;
 }

@@ -61,6 +61,22 @@ async function seeds() {
     writeFileSync(join(corpus, `native-${k}`), arrays[0]);
   }
   await oracle?.end();
+  directFrames(gb);
+}
+
+/** ZSTD frames of noise, which the writer and the reader have a short cut for: the blob cut where a frame begins. */
+function directFrames(gb) {
+  const columns = BigUint64Array.from(
+    { length: 900 },
+    (_, k) => BigInt(k) * 4_000_037n + BigInt((k * 7919) % 1000),
+  );
+  const rows = columns.map((column) => column >> 9n);
+  const blob = Buffer.from(gb.build("UINT64", 1n << 32n, 1n << 32n, rows, columns, columns).serialize());
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0]);
+  for (let at = blob.indexOf(head); at >= 0; at = blob.indexOf(head, at + 1)) {
+    const next = blob.indexOf(head, at + 1);
+    writeFileSync(join(corpus, `frame-${at}`), blob.subarray(at, next < 0 ? blob.length : next));
+  }
 }
 
 try {

@@ -181,6 +181,7 @@ Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int le
                size_t *written);
 size_t zstd_bound(size_t bytes);
 size_t zstd_pack_direct(void *to, size_t capacity, const void *source, size_t bytes);
+int zstd_unpack_direct(void *to, size_t bytes, const u8 *from, size_t packed);
 int zstd_unpack(void *to, size_t bytes, const void *from, size_t packed);
 int lz4_unpack(void *to, size_t bytes, const void *from, size_t packed);
 

@@ -4,6 +4,9 @@
  * there is nothing to be found in them, and ZSTD would take its time to say so. Every element becomes `width`
  * literal bytes and a match of the rest 8 bytes back, the same sequence over and over; sequences of one kind need no
  * bits at all (RLE tables, a repeated offset), so a block is its raw literals and a dozen bytes. Format: RFC 8878.
+ *
+ * What was written so is also read so: zstd_unpack_direct() knows these blocks alone, and leaves every other frame to
+ * ZSTD.
  */
 #include "gb.h"
 
@@ -120,4 +123,60 @@ size_t zstd_pack_direct(void *to, size_t capacity, const void *source, size_t by
   }
   f.last[0] |= 1; /* the last block */
   return (size_t)(f.at - (u8 *)to);
+}
+
+typedef struct {
+  const u8 *at, *end;
+  u64 *to, *to_end;
+  u32 has_offset; /* a block has set the repeated offset to 8 */
+} Unpacking;
+
+static u32 get_le(const u8 *p, u32 bytes) {
+  u32 value = 0;
+  for (u32 k = 0; k < bytes; k++) value |= (u32)p[k] << 8 * k;
+  return value;
+}
+
+/* A block of sequences, `size` bytes at u->at. 0 if it is not one of ours. */
+static int unpack_sequences(Unpacking *u, u32 size) {
+  if (size < 3 + 7) return 0;
+  u32 head = get_le(u->at, 3), literals = head >> 4, left = size - 3;
+  if ((head & 15) != 3 << 2 || literals + 6 > left) return 0;
+  const u8 *from = u->at + 3, *codes = from + literals;
+  u32 count = codes[0], wide = count >= 128;
+  if (literals + 6 + wide != left || count == 255) return 0;
+  if (wide) count = (count - 128) << 8 | codes[1];
+  codes += 1 + wide;
+  u32 bytes = codes[1], offset = codes[2], expected = u->has_offset ? OFFSET_REPEATED : OFFSET_EXPLICIT;
+  if (codes[0] != MODES_RLE || !bytes || bytes > WIDTH_MAX || offset != expected ||
+      codes[3] != ELEMENT - bytes - 3 || codes[4] != (u->has_offset ? BITS_NONE : BITS_EXPLICIT))
+    return 0;
+  if (!count || literals != count * bytes || count > (size_t)(u->to_end - u->to)) return 0;
+  u64 mask = (1ull << 8 * bytes) - 1, high = u->to[-1] & ~mask, last = 0;
+  u64 *to = u->to;
+  for (u32 k = 0; k + 1 < count; k++, from += bytes) to[k] = (*(const Unaligned64 *)from & mask) | high;
+  for (u32 k = 0; k < bytes; k++) last |= (u64)from[k] << 8 * k; /* 8 bytes there might leave the blob */
+  to[count - 1] = last | high;
+  u->to += count;
+  u->has_offset = 1;
+  return 1;
+}
+
+/* The elements of a frame that zstd_pack_direct() wrote, exactly `bytes` of them. 0: another frame; `to` may be
+ * written in part then. */
+int zstd_unpack_direct(void *to, size_t bytes, const u8 *from, size_t packed) {
+  if (packed < 9 + 3 + ELEMENT || bytes % ELEMENT || bytes > UINT32_MAX || (uintptr_t)to % ELEMENT) return 0;
+  if (get_le(from, 4) != 0xfd2fb528u || from[4] != 0xa0 || get_le(from + 5, 4) != bytes) return 0;
+  Unpacking u = {from + 9, from + packed, to, (u64 *)to + bytes / ELEMENT, 0};
+  for (u32 is_last = 0, is_first = 1; !is_last; is_first = 0) {
+    if (u.end - u.at < 3) return 0;
+    u32 head = get_le(u.at, 3), type = head >> 1 & 3, size = head >> 3;
+    is_last = head & 1;
+    u.at += 3;
+    if (size > (size_t)(u.end - u.at)) return 0;
+    if (type == RAW_BLOCK && size == ELEMENT && u.to < u.to_end) *u.to++ = *(const Unaligned64 *)u.at;
+    else if (is_first || type != COMPRESSED_BLOCK || !unpack_sequences(&u, size)) return 0;
+    u.at += size;
+  }
+  return u.at == u.end && u.to == u.to_end;
 }

@@ -80,6 +80,7 @@ Info zstd_pack(void *to, size_t capacity, const void *from, size_t bytes, int le
 
 /* 1 if the frames at `from` hold exactly `bytes` bytes. */
 int zstd_unpack(void *to, size_t bytes, const void *from, size_t packed) {
+  if (zstd_unpack_direct(to, bytes, from, packed)) return 1;
   if (!decompressor && !(decompressor = ZSTD_createDCtx())) return 0;
   return ZSTD_decompressDCtx(decompressor, to, bytes, from, packed) == bytes;
 }
