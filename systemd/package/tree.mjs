@@ -62,7 +62,10 @@ function copyModule(root, folder, target) {
     // A folder that the package's own entry points lie in is not aside, whatever its name.
     return rest.length > 0 && (top === "node_modules" || (ASIDE.has(top) && !isEntry(base, top)));
   };
-  for (const path of filesBelow(base, (path) => RUN_TIME.test(basename(path)) && !isAside(path)))
+  for (const path of filesBelow(
+    base,
+    (path) => !basename(path).startsWith(".") && RUN_TIME.test(basename(path)) && !isAside(path),
+  ))
     copy(path, join(target, relative(root, path)));
 }
 
