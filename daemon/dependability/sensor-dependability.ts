@@ -72,6 +72,8 @@ export class SensorDependability {
       waiting,
     );
     if (this.#file !== undefined) {
+      // At once: a run that crashes before its first save has been there, too.
+      void this.#save();
       this.#timer = setInterval(() => void this.#save(), SAVE_EVERY_MS);
       this.#timer.unref();
     }
