@@ -1,9 +1,9 @@
 /** The anonymisation key: from a file that nobody but its owner may read, or a credential that systemd passes on. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
 import { type AnonymizationOptions, isAnonymizing } from "../../lib/anonymize.js";
 import { parseAnonymizationKey } from "../../lib/cryptopan.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { filePathOf, isCredential } from "../config/credential.js";
 import type { MatrixWorkerData } from "./matrix-worker.js";
 
 /** What a matrix worker is told: how to anonymise, and the key of the new IPv6 indices; nothing when nothing is asked for. */
@@ -34,8 +34,10 @@ export function loadAnonymization(
 ): AnonymizationOptions {
   const { key_file, credential, truncate4 = 32, truncate6 = 128 } = settings;
   const bits = { truncate4, truncate6 };
-  if (credential !== undefined) return { key: readKey(credentialPath(credential, environment)), ...bits };
-  return key_file === undefined ? bits : { key: readKeyFile(key_file), ...bits };
+  const name = credential === undefined ? key_file : `%d/${credential}`;
+  if (name === undefined) return bits;
+  const path = filePathOf(name, environment);
+  return { key: isCredential(name) ? readKey(path) : readKeyFile(path), ...bits };
 }
 
 /**
@@ -44,19 +46,6 @@ export function loadAnonymization(
  * @throws SparsewireError KEY_UNREADABLE, KEY_PERMISSIONS (notPermitted), BAD_ANONYMIZATION_KEY (usage)
  */
 export const readKeyFile = (path: string): Uint8Array<ArrayBuffer> => readKey(path, OTHERS_MAY_READ);
-
-/** Where systemd put a credential; throws NO_CREDENTIAL when this is no service, or its unit does not load it. */
-function credentialPath(name: string, { CREDENTIALS_DIRECTORY: folder }: NodeJS.ProcessEnv): string {
-  if (folder !== undefined && folder !== "") return join(folder, name);
-  throw new SparsewireError(
-    "NO_CREDENTIAL",
-    `there is no credential ${name}: CREDENTIALS_DIRECTORY is not set`,
-    {
-      exit: EXIT.usage,
-      mend: `run as a systemd service with LoadCredential=${name}:/path, or set anonymize.key_file`,
-    },
-  );
-}
 
 /** Credentials are in a folder of the service's own, where mode bits show an access list: they are not looked at. */
 function readKey(path: string, forbiddenMode = 0): Uint8Array<ArrayBuffer> {

@@ -1,5 +1,6 @@
 /** `sparsewire aggregator`: runs an aggregator in the foreground. */
 import type { Command } from "commander";
+import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
 import { openLog } from "../log.js";
 import { examples, integer, type Result } from "./command.js";
@@ -39,6 +40,7 @@ async function run(options: Options): Promise<void> {
   const { aggregatorConfigSchema } = await import("../aggregator/config.js");
   const path = configPath(options.config, USUAL_CONFIG);
   const overrides = [
+    ...credentialDefaults("aggregator"),
     ...overridesOf([
       ["--address", "listen.address", options.address],
       ["--port", "listen.port", options.port],

@@ -1,6 +1,7 @@
 /** `sparsewire sensor`: runs a sensor in the foreground. */
 import { type Command, Option } from "commander";
 import type { ExitCode } from "../../lib/errors.js";
+import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
 import { openLog } from "../log.js";
 import { examples, type Result, usage } from "./command.js";
@@ -66,6 +67,7 @@ async function run(options: Options): Promise<ExitCode> {
   const path = configPath(options.config ?? instance?.path, USUAL_CONFIG);
   const overrides = [
     ...(instance?.overrides ?? []),
+    ...credentialDefaults("sensor"),
     ...overridesOf([
       ["--interface", "interface", options.interface],
       ["--mode", "mode", options.mode],

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { BlockList, isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { filePathOf } from "../config/credential.js";
 
 /** An address with its TLS files, as configurations have it. */
 export interface Listen {
@@ -58,8 +59,9 @@ export interface TlsFiles {
 /** Certificate and key, read and found to fit each other; undefined without TLS. */
 export function readTls({ listen }: { listen: Listen }): TlsFiles | undefined {
   if (listen.tls_cert === undefined || listen.tls_key === undefined) return undefined;
+  const paths = { cert: filePathOf(listen.tls_cert), key: filePathOf(listen.tls_key) };
   try {
-    const files = { cert: readFileSync(listen.tls_cert), key: readFileSync(listen.tls_key) };
+    const files = { cert: readFileSync(paths.cert), key: readFileSync(paths.key) };
     createSecureContext(files);
     return files;
   } catch (error) {

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { filePathOf } from "../config/credential.js";
 
 export type Right = "read" | "write";
 
@@ -34,7 +35,9 @@ export class Tokens {
 /** Shortest token that is taken for a secret. */
 const TOKEN_LENGTH_MIN = 16;
 
-export function readToken(path: string): string {
+/** One token out of a file, or a credential (%d/NAME). Throws TOKEN_FILE, NO_CREDENTIAL. */
+export function readToken(name: string): string {
+  const path = filePathOf(name);
   const bad = (what: string, mend: string, cause?: unknown) =>
     new SparsewireError("TOKEN_FILE", `the token file ${path} ${what}`, { exit: EXIT.usage, mend, cause });
   let text: string;

@@ -1,5 +1,6 @@
 /** The transport that a configuration asks for. Other kinds of targets are chosen here. */
 import { readFileSync } from "node:fs";
+import { filePathOf } from "../config/credential.js";
 import { readToken } from "../http/tokens.js";
 import type { SensorConfig } from "./config.js";
 import { HttpTransport } from "./http-transport.js";
@@ -12,6 +13,6 @@ export function openTransport(aggregator: SensorConfig["aggregator"]): Transport
     url: aggregator.url,
     timeoutMs: aggregator.timeout,
     ...(aggregator.token_file === undefined ? {} : { token: readToken(aggregator.token_file) }),
-    ...(aggregator.ca_file === undefined ? {} : { ca: readFileSync(aggregator.ca_file, "utf8") }),
+    ...(aggregator.ca_file === undefined ? {} : { ca: readFileSync(filePathOf(aggregator.ca_file), "utf8") }),
   });
 }
