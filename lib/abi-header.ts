@@ -1,5 +1,6 @@
 /** The C face of abi.ts; native/build.mjs writes it to native/sandbox/build/abi.h before it compiles. */
 import * as abi from "./abi.js";
+import * as held from "./abi-held.js";
 import { FRAME_REASONS } from "./reasons.js";
 
 function structs(spec: abi.StructSpec, seen: Map<string, string>): void {
@@ -36,6 +37,7 @@ export function abiHeader(): string {
   const seen = new Map<string, string>();
   structs(abi.CONTROL_STRUCT, seen);
   structs(abi.HOST_RECORD_STRUCT, seen);
+  structs(held.HELD_FRAME_STRUCT, seen);
   const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
   return [
     "/* Generated from lib/abi.ts; do not edit. */",
@@ -52,6 +54,14 @@ export function abiHeader(): string {
     `#define SW_HOST_HEAD_BYTES ${abi.HOST_HEAD_BYTES}u`,
     `#define SW_HOST_DIRECTION_SHIFT ${abi.HOST_DIRECTION_SHIFT}u`,
     `#define SW_HOST_INTERFACE_GONE ${abi.HOST_INTERFACE_GONE}u`,
+    `#define SW_TAPS_MAX ${held.TAPS_MAX}u`,
+    `#define SW_EXTENSION_BATCH ${held.EXTENSION_BATCH}u`,
+    `#define SW_HELD_SEALS ${held.HELD_SEALS}u`,
+    `#define SW_HELD_QUEUE_FILE ${held.HELD_QUEUE_FILE}u`,
+    `#define SW_HELD_QUEUE_HOST ${held.HELD_QUEUE_HOST}u`,
+    ...Object.entries(held.HELD_INFO).map(
+      ([name, value]) => `#define SW_HELD_${name.toUpperCase()} ${value}u`,
+    ),
     ...Object.entries(abi.HEAP).map(([name, value]) => `#define SW_${name.toUpperCase()} ${value}u`),
     enumeration("SW_REASON_", FRAME_REASONS),
     enumeration("SW_COUNTER_", abi.COUNTERS),
@@ -60,6 +70,7 @@ export function abiHeader(): string {
     enumeration("SW_DAMAGE_", abi.FILE_DAMAGE),
     enumeration("SW_VERDICT_", abi.FORWARD_VERDICTS),
     enumeration("SW_SLOT_", Object.keys(abi.SLOT_STATE)),
+    enumeration("SW_TAP_", Object.keys(held.TAP_STATE)),
     ...seen.values(),
     "#endif",
     "",

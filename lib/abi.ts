@@ -13,6 +13,7 @@
  *   frames               live mode: the UMEM of each queue, 2 MiB-aligned in the address space
  *   host rings           mode host: the BPF ring buffers, mapped MAP_FIXED
  */
+import { HELD_STRUCT } from "./abi-held.js";
 import { SparsewireError } from "./errors.js";
 import { FRAME_REASONS } from "./reasons.js";
 
@@ -138,7 +139,7 @@ export const QUEUE_STRUCT: StructSpec = {
     ...ringFields("tx"),
     ...ringFields("completion"),
     ["out_down", "u32"], // written by the host: 1 = the interface of this entry is down, nothing can leave by it
-    ["reserved", "u32"],
+    ["extension_base", "u32"], // where the UMEM lies in an extension's memory
     ...FORWARD_COUNTERS.map((name): FieldSpec => [name, "u64"]),
   ],
 };
@@ -255,6 +256,7 @@ export const CONTROL_STRUCT: StructSpec = {
     ["slots", SLOT_STRUCT, SLOTS],
     ["host_rings", HOST_RING_STRUCT, HOST_RINGS_MAX],
     ["host_interfaces", HOST_INTERFACE_STRUCT, HOST_INTERFACES_MAX], // written by the main thread, counters by the sandbox
+    ["held", HELD_STRUCT, 1],
   ],
 };
 
@@ -351,6 +353,7 @@ export interface MemoryLayout {
   queues: { rings: number; ringBytes: number; frames: number; framesBytes: number }[];
   /** Mode host: where each BPF ring buffer is mapped: two pages of positions, then its bytes twice. */
   hostRings: { offset: number; bytes: number }[];
+  held: number;
   /** Size of the memory, initial and maximum, in 64 KiB pages. */
   pages: number;
 }
@@ -364,6 +367,8 @@ export function memoryLayout(
     queues?: readonly { ringBytes: number; umemBytes: number }[];
     /** Mode host: bytes of each BPF ring buffer's mapping. */
     hostRings?: readonly number[];
+    /** Extensions: bytes of the ring of held frames and what goes with it. */
+    heldBytes?: number;
   },
 ): MemoryLayout {
   let top = HEAP_OFFSET;
@@ -381,11 +386,12 @@ export function memoryLayout(
     return { rings: reserve(ringBytes), ringBytes, frames: reserve(framesBytes), framesBytes };
   });
   const hostRings = (config.hostRings ?? []).map((bytes) => ({ offset: reserve(bytes), bytes }));
+  const held = reserve(config.heldBytes ?? 0);
   const pages = top / WASM_PAGE;
   if (pages > 65536) {
     throw new SparsewireError("SANDBOX_MEMORY", `a capture sandbox of ${Math.ceil(top / 2 ** 20)} MiB`, {
       mend: "lower link_budget, address_budget or the frames per queue: 4096 MiB is the most it can have",
     });
   }
-  return { heapOffset, heapBytes: heap, fileBuffer, fileBufferBytes, queues, hostRings, pages };
+  return { heapOffset, heapBytes: heap, fileBuffer, fileBufferBytes, queues, hostRings, held, pages };
 }

@@ -11,6 +11,7 @@
  * [first, last + 1).
  */
 #include "file.h"
+#include "held.h"
 
 static struct file_reader reader;
 
@@ -99,6 +100,7 @@ enum step file_go_on_skipping(struct file_reader *r, struct file_view *view, str
   if (skip->is_frame) {
     if (!file_admit(r, clock, skip->time_ns)) return STEP_WINDOW;
     sw_frame(skip->link_type, skip->head, skip->captured, skip->wire);
+    if (sw_held_on) held_file(NULL, 0, skip->wire, skip->link_type, skip->time_ns);
     r->records++;
   }
   if (skip->trailer != 0) view->at += 4;
@@ -165,10 +167,12 @@ SW_EXPORT(file_feed) u32 file_feed(u32 available, u32 eof) {
       .is_last = eof != 0 && available <= control->file_buffer_bytes,
   };
   struct file_clock clock = clock_of(&sw_window, control->window_ns);
+  if (sw_held_on) held_release();
   if (reader.is_fresh) file_park(&reader, &clock);
   enum step step = reader.damage != SW_DAMAGE_NONE ? STEP_DAMAGED : walk(&view, &clock);
   unpark(&reader, &clock);
   keep_clock(&clock);
+  if (sw_held_on) held_publish();
   sw_publish();
   reader.offset += view.at;
   control->file_status = status_of(step, &view);

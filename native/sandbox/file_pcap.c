@@ -6,6 +6,7 @@
  * record is independent of the next, so that the processor overlaps them.
  */
 #include "file.h"
+#include "held.h"
 
 enum {
   MAGIC_MICROSECONDS = 0xa1b2c3d4,
@@ -81,6 +82,7 @@ SW_INLINE enum step walk(struct file_reader *reader, struct file_view *view, str
   struct file_clock clock = *given;
   const u8 *base = view->base;
   const u32 header = reader->header_bytes, link_type = reader->link_type, end = view->end;
+  const u32 is_held = sw_held_on;
   const u32 fraction_ns = reader->fraction_ns, swaps_lengths = reader->swaps_lengths;
   u32 at = view->at, frames = 0;
   enum step step = STEP_ROOM;
@@ -115,6 +117,7 @@ SW_INLINE enum step walk(struct file_reader *reader, struct file_view *view, str
     clock.first_ns = record.time_ns < clock.first_ns ? record.time_ns : clock.first_ns;
     clock.last_ns = record.time_ns > clock.last_ns ? record.time_ns : clock.last_ns;
     sw_frame(link_type, p + header, record.captured, record.wire);
+    if (__builtin_expect(is_held, 0)) held_file(p + header, record.captured, record.wire, link_type, record.time_ns);
     at += header + record.captured;
     frames++;
   }

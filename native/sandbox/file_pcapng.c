@@ -6,6 +6,7 @@
  * A block counts only when its second total length has been seen and agrees with the first.
  */
 #include "file.h"
+#include "held.h"
 
 enum {
   BLOCK_SECTION = 0x0a0d0d0a,
@@ -188,6 +189,7 @@ static enum step whole_block(struct file_reader *reader, const u8 *p, u32 type, 
   if (!file_admit(reader, clock, frame.time_ns)) return STEP_WINDOW;
   reader->clock_ns = frame.time_ns;
   sw_frame(frame.link_type, p + frame.header, frame.captured, frame.wire);
+  if (sw_held_on) held_file(p + frame.header, frame.captured, frame.wire, frame.link_type, frame.time_ns);
   reader->records++;
   return STEP_ROOM;
 }
@@ -235,7 +237,7 @@ SW_INLINE void plain_packets(struct file_reader *reader, struct file_view *view,
                              int is_swapped) {
   struct file_clock clock = *given;
   const u8 *base = view->base;
-  const u32 end = view->end, interface_count = reader->interface_count;
+  const u32 end = view->end, interface_count = reader->interface_count, is_held = sw_held_on;
   u64 time_ns = reader->clock_ns;
   u32 at = view->at, frames = 0;
   for (; frames < room && end - at >= PACKET_BYTES_MIN; frames++) {
@@ -251,7 +253,9 @@ SW_INLINE void plain_packets(struct file_reader *reader, struct file_view *view,
     clock.late += time_ns < clock.start_ns;
     clock.first_ns = time_ns < clock.first_ns ? time_ns : clock.first_ns;
     clock.last_ns = time_ns > clock.last_ns ? time_ns : clock.last_ns;
-    sw_frame(interface->link_type, p + 28, captured, field(p + 24, is_swapped));
+    u32 wire = field(p + 24, is_swapped);
+    sw_frame(interface->link_type, p + 28, captured, wire);
+    if (__builtin_expect(is_held, 0)) held_file(p + 28, captured, wire, interface->link_type, time_ns);
     at += total;
   }
   view->at = at;

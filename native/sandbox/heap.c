@@ -3,6 +3,7 @@
  * init(): reads the configuration in the control block and lays the heap out. heapBytes() in lib/abi.ts computes the
  * same bound; a test holds the two together.
  */
+#include "held.h"
 #include "hypercsr.h"
 #include "store.h"
 
@@ -126,6 +127,7 @@ SW_EXPORT(init) int32_t init(void) {
   dictionary_keys();
   seal_init();
   live_init();
+  if (held_init() != 0) return INIT_BAD_RANGE;
   sw_log4 = sw_store.intervals[0].log4;
   __builtin_memset(sw_counts, 0, sizeof sw_counts);
   sw_bytes4 = sw_collisions = sw_merges = 0;

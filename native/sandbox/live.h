@@ -27,6 +27,7 @@ struct source {
   u32 rx_mask, fill_mask, umem_bytes, chunk_mask, link_type;
   u32 active;
   u32 index;             /* of its entry in the ring table */
+  u32 extension_base;    /* of the UMEM, in an extension's memory */
   u32 is_forwarding;     /* mode inline: chunks go to a TX ring, not back to the fill ring */
   u32 options;           /* of the last descriptor taken */
   u32 wire;              /* length of the open frame so far */

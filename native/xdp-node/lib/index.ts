@@ -31,9 +31,18 @@ export {
   seccompRules,
 } from "./seccomp.js";
 export {
+  holdPromiscuous,
+  isBpfFileSystem,
+  type StandingKind,
+  StandingLink,
+  setPromiscuous,
+} from "./standing.js";
+export {
   type Ring,
   type RingSizes,
+  waitForFrames,
   wakeRx,
+  wakeTx,
   type XskOptions,
   XskSocket,
   type XskStatistics,

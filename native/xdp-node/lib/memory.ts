@@ -72,6 +72,34 @@ export function backMemory(memory: Memory, options: BackingOptions): Backing {
   };
 }
 
+export interface PrivateMapping {
+  /** Bytes from the start of the memory, and how many; multiples of the page size. */
+  offset: number;
+  size: number;
+  /** Descriptor of a memfd (Backing.memfdFd), and where in it; it may be closed afterwards. */
+  fd: number;
+  fdOffset?: number;
+}
+
+/**
+ * Shows the frames of one memory in another, copied on write: its owner sees what the kernel writes, in place; what the
+ * owner writes there nobody else sees, and from then on the page no longer follows until privateBytes() drops its copy.
+ * @throws XdpError XDP_BAD_ARGUMENT (also: the range leaves the file), XDP_NO_MEMORY
+ */
+export function mapPrivately(memory: Memory, { offset, size, fd, fdOffset = 0 }: PrivateMapping): void {
+  const bytes = bytesOf(memory);
+  guard("map frames", () => native.mapPrivately(bytes, offset, size, fd, fdOffset));
+}
+
+/**
+ * Bytes of a range that have pages of their own: of a private mapping those that were written to. `drop` gives them back.
+ * Reads 8 bytes of /proc/self/pagemap a page.
+ */
+export function privateBytes(memory: Memory, offset: number, size: number, drop = false): number {
+  const bytes = bytesOf(memory);
+  return guard("look for private pages", () => native.privateBytes(bytes, offset, size, drop));
+}
+
 const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) /;
 const HUGE = /^(?:AnonHugePages|ShmemPmdMapped|FilePmdMapped):\s+(\d+) kB/;
 const RESIDENT = /^Rss:\s+(\d+) kB/;

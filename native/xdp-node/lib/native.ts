@@ -49,6 +49,7 @@ export interface NativeMapInfo {
 
 export interface NativeProgram {
   readonly fd: number;
+  fdOf(name: string): number;
   mapInfo(name: string): NativeMapInfo;
   lookup(name: string, key: Uint8Array): Uint8Array | undefined;
   update(name: string, key: Uint8Array, value: Uint8Array): void;
@@ -57,10 +58,32 @@ export interface NativeProgram {
 }
 
 export interface NativeProgramOptions {
-  program: string;
+  programs: string[];
   frags: boolean;
   maps: [string, number][];
   constants: [string, bigint][];
+}
+
+/** A BPF ring buffer in lent memory: byte offsets from its start. */
+export interface NativeRingBuffer {
+  readonly fd: number;
+  close(): void;
+}
+
+/** What the kernel tells of one interface in a dump of all. */
+export interface NativeLinkEntry {
+  index: number;
+  name: string;
+  /** ARPHRD_ of linux/if_arp.h. */
+  type: number;
+  up: boolean;
+  counters: Record<string, number>;
+}
+
+export interface NativeLinkWatch {
+  /** Whether something has happened to an interface since the last call. */
+  changed(): boolean;
+  close(): void;
 }
 
 export interface NativeLink {
@@ -87,6 +110,9 @@ export interface Native {
   Socket: new (bytes: Uint8Array, options: NativeSocketOptions, owner: object) => NativeSocket;
   Program: new (object: string | Uint8Array, options: NativeProgramOptions) => NativeProgram;
   Link: new (programFd: number, ifindex: number, generic: boolean) => NativeLink;
+  RingBuffer: new (bytes: Uint8Array, offset: number, size: number, owner: object) => NativeRingBuffer;
+  LinkWatch: new () => NativeLinkWatch;
+  links(): NativeLinkEntry[];
   xdpAttached(ifindex: number): { native: number; generic: number; offload: number };
   addressOf(view: Uint8Array): bigint;
   backMemory(
@@ -120,6 +146,17 @@ export interface Native {
   notify(socket: string, state: string): number;
   threadCpuNs(): bigint;
   wakeRxFd(fd: number): void;
+  wakeTxFd(fd: number): number;
+  waitForFrames(fds: number[], microseconds: number): number;
+  standingCreate(programFd: number, ifindex: number, attachType: number, flags: number): number;
+  standingUpdate(fd: number, programFd: number): void;
+  standingPin(fd: number, path: string): void;
+  standingOpen(path: string): number;
+  standingFacts(fd: number): { ifindex: number; programId: number };
+  closeFd(fd: number, detach: boolean): void;
+  isBpfFs(path: string): boolean;
+  holdPromiscuous(ifindex: number): number;
+  setPromiscuous(name: string, on: boolean): void;
   setThreadAffinity(cpu: number): void;
   setThreadName(name: string): void;
   dropCapabilities(keep: number[]): { threads: number };

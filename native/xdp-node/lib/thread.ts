@@ -16,3 +16,13 @@ export function setThreadAffinity(cpu: number): void {
 export function setThreadName(name: string): void {
   native.setThreadName(name);
 }
+
+/** The kernel's id of the calling thread. */
+export function threadId(): number {
+  return native.threadId();
+}
+
+/** CPU time of another thread of this process, ns; -1 when it is gone. */
+export function cpuNsOfThread(id: number): number {
+  return guard(`ask for the CPU time of thread ${id}`, () => native.cpuNsOfThread(id));
+}

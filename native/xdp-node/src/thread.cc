@@ -2,7 +2,9 @@
 #include <napi.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -18,6 +20,21 @@ static Napi::Value ThreadCpuNs(const Napi::CallbackInfo& info) {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
   uint64_t ns = static_cast<uint64_t>(used.tv_sec) * 1000000000u + static_cast<uint64_t>(used.tv_nsec);
   return Napi::BigInt::New(info.Env(), ns);
+}
+
+// threadId(): the kernel's id of the calling thread.
+static Napi::Value ThreadId(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(syscall(SYS_gettid)));
+}
+
+// cpuNsOfThread(id): CPU time of another thread of this process in nanoseconds; -1 when it is gone. The clock's id is
+// made of the thread's as CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED says (clock_getcpuclockid(3), linux/posix-timers.h).
+static Napi::Value CpuNsOfThread(const Napi::CallbackInfo& info) {
+  int64_t id = IntegerArgument(info, 0, "id", 1, INT32_MAX);
+  clockid_t clock = static_cast<clockid_t>((~static_cast<unsigned>(id) << 3) | 6);
+  struct timespec used;
+  if (clock_gettime(clock, &used) != 0) return Napi::Number::New(info.Env(), -1);
+  return Napi::Number::New(info.Env(), static_cast<double>(used.tv_sec) * 1e9 + static_cast<double>(used.tv_nsec));
 }
 
 // setThreadAffinity(cpu): binds the calling thread to one CPU.
@@ -37,6 +54,8 @@ static void SetThreadName(const Napi::CallbackInfo& info) {
 
 void InitThread(Napi::Env env, Napi::Object exports) {
   exports.Set("threadCpuNs", Napi::Function::New(env, ThreadCpuNs, "threadCpuNs"));
+  exports.Set("threadId", Napi::Function::New(env, ThreadId, "threadId"));
+  exports.Set("cpuNsOfThread", Napi::Function::New(env, CpuNsOfThread, "cpuNsOfThread"));
   exports.Set("setThreadAffinity", Napi::Function::New(env, SetThreadAffinity, "setThreadAffinity"));
   exports.Set("setThreadName", Napi::Function::New(env, SetThreadName, "setThreadName"));
 }
