@@ -1,20 +1,14 @@
 // What a driver says of itself: name, channels, offload features.
 #include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <napi.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "addon.h"
-#include "error.h"
+#include "ethtool_device.h"
 
 namespace xdp {
 
@@ -22,27 +16,6 @@ namespace {
 
 // Strings the kernel could not need; a driver that claims more is cut here.
 constexpr uint32_t kFeaturesMax = 1024;
-
-class Ethtool {
- public:
-  Ethtool(Napi::Env env, const std::string& name) : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    if (fd_ < 0) Fail(env, "query", "socket", errno);
-    std::memset(&request_, 0, sizeof request_);
-    std::strncpy(request_.ifr_name, name.c_str(), IFNAMSIZ - 1);
-  }
-  ~Ethtool() { close(fd_); }
-  Ethtool(const Ethtool&) = delete;
-  Ethtool& operator=(const Ethtool&) = delete;
-
-  bool Ask(void* command) {
-    request_.ifr_data = static_cast<char*>(command);
-    return ioctl(fd_, SIOCETHTOOL, &request_) == 0;
-  }
-
- private:
-  int fd_;
-  ifreq request_;
-};
 
 // A field that ends in a zero byte unless it is full.
 Napi::String Text(Napi::Env env, const char* field, size_t size) {

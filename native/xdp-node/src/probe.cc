@@ -40,13 +40,33 @@ static int TryProgram() {
   return 0;
 }
 
-// tryKernel(): {socket, bpf, xskmap, xdpProgram: errno or 0, memlock: bytes, -1 for no limit}
+// A BPF ring buffer of one page.
+static int TryRingBuffer() {
+  int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, nullptr, 0, 0, static_cast<uint32_t>(getpagesize()), nullptr);
+  if (fd < 0) return -fd;
+  close(fd);
+  return 0;
+}
+
+// Preferred busy polling, on a socket of any kind. Switching it on takes CAP_NET_ADMIN.
+static int TryBusyPoll() {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  int on = 1;
+  int failure = setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &on, sizeof on) == 0 ? 0 : errno;
+  close(fd);
+  return failure;
+}
+
+// tryKernel(): {socket, bpf, xskmap, ringBuffer, xdpProgram, busyPoll: errno or 0, memlock: bytes, -1 for no limit}
 static Napi::Value TryKernel(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("socket", TrySocket());
   result.Set("bpf", TryMap(BPF_MAP_TYPE_ARRAY));
   result.Set("xskmap", TryMap(BPF_MAP_TYPE_XSKMAP));
+  result.Set("ringBuffer", TryRingBuffer());
   result.Set("xdpProgram", TryProgram());
+  result.Set("busyPoll", TryBusyPoll());
   struct rlimit limit = {};
   getrlimit(RLIMIT_MEMLOCK, &limit);
   result.Set("memlock", limit.rlim_cur == RLIM_INFINITY ? -1.0 : static_cast<double>(limit.rlim_cur));
