@@ -13,6 +13,8 @@ const STATE_FOLDER = "/var/lib/sparsewire";
 /** What may be an interface's name, as far as it can be a file's. */
 const NAME = /^(?!\.{1,2}$)[^/\s%]{1,15}$/;
 
+export const isInstanceName = (name: string): boolean => NAME.test(name);
+
 export interface Instance {
   /** sensor-NAME.toml, else sensor.toml; undefined without either. */
   path: string | undefined;
@@ -30,7 +32,7 @@ export function instanceOf(
     state = process.env.STATE_DIRECTORY ?? join(STATE_FOLDER, `sensor-${name}`),
   } = {},
 ): Instance {
-  if (!NAME.test(name))
+  if (!isInstanceName(name))
     throw usage(`--instance ${JSON.stringify(name)} is no interface name`, "as in --instance eth1");
   const own = join(folder, `sensor-${name}.toml`);
   const shared = join(folder, "sensor.toml");

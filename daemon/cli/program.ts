@@ -13,7 +13,9 @@ import { registerPlot } from "./matrix-plot.js";
 import { registerQuantities } from "./matrix-quantities.js";
 import { registerSum } from "./matrix-sum.js";
 import { registerMatrixTop } from "./matrix-top.js";
+import { registerPrivileges } from "./privileges.js";
 import { registerSensor } from "./sensor.js";
+import { registerService } from "./service.js";
 import { registerStatus } from "./status.js";
 import { registerTop } from "./top.js";
 
@@ -57,7 +59,9 @@ export function buildProgram(version: string, result: Result): Command {
   registerStatus(program, result);
   registerTop(program, result);
   registerDoctor(program, result);
+  registerPrivileges(program, result);
   registerCheckConfig(program, result);
+  registerService(program, result);
   registerCompletion(program, result);
   quietly(program);
   return program;
