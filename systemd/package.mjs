@@ -2,7 +2,7 @@
 /**
  * `npm run package`: the Debian package, dist-package/sparsewire_VERSION_ARCH.deb, out of what is built in the tree. It
  * needs no compiler and no Node.js where it is installed. The same tree gives the same bytes: times are
- * SOURCE_DATE_EPOCH, or else those of the last commit.
+ * SOURCE_DATE_EPOCH, or else those of the last commit. `--as-built` packs what is built and builds nothing.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -161,7 +161,7 @@ function stampTimes(path, epoch) {
 
 async function makePackage() {
   if (ARCHITECTURE === undefined) throw new Error(`there is no Debian architecture for ${process.arch}`);
-  await build({ say });
+  if (!process.argv.includes("--as-built")) await build({ say });
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const epoch = sourceEpoch();
   const output = join(root, "dist-package");
