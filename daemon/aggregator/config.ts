@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { byteSize, durationMs, port, reloadable } from "../config/types.js";
 import { LOG_LEVELS } from "../log.js";
+import { privileges } from "../privileges/config.js";
 
 const filePath = z.string().min(1).max(4096);
 const keep = (text: string, what: string) =>
@@ -92,6 +93,7 @@ export const aggregatorConfigSchema = z.strictObject({
   store,
   limits,
   rollup,
+  privileges,
   dependability: z
     .strictObject({
       lateness: reloadable(durationMs({ min: "1s", max: "24h" }))

@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { LEVELS, ROLLUP_LEVELS } from "./periods.js";
 import { REFUSAL_CAUSES } from "./refusal.js";
 
-const PREFIX = "sparsewire_aggregator_";
+export const PREFIX = "sparsewire_aggregator_";
 const FAST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const SLOW_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 

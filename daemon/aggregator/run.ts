@@ -9,12 +9,14 @@ import { addDependability } from "../dependability/metrics.js";
 import { checkListen, readTls } from "../http/listen.js";
 import { Tokens } from "../http/tokens.js";
 import type { Logger } from "../log.js";
+import type { Privileges } from "../privileges/confine.js";
+import { addPrivilegeGauges } from "../privileges/metrics.js";
 import { VERSION } from "../software.js";
 import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
 import { applyLimits, createHttp, type HttpState } from "./http.js";
 import { Maintenance } from "./maintenance.js";
 import { MatrixWorker } from "./matrix-worker.js";
-import { addGauges, createMetrics } from "./metrics.js";
+import { addGauges, createMetrics, PREFIX } from "./metrics.js";
 import { Queries } from "./queries.js";
 import { Retention } from "./retention.js";
 import { Rollups } from "./rollups.js";
@@ -46,11 +48,12 @@ const MAINTENANCE_MS = 15 * 60_000;
 
 /**
  * Starts an aggregator; resolves when it listens and the store has been read. Throws SparsewireError: INSECURE_LISTEN,
- * TLS_FILES, TOKEN_FILE (usage), LISTEN, STORE_UNUSABLE, STORE_LOCKED.
+ * TLS_FILES, TOKEN_FILE (usage), LISTEN, STORE_UNUSABLE, STORE_LOCKED. `privileges`, which the caller confines once this
+ * has resolved, are shown in status and metrics.
  */
 export async function startAggregator(
   config: AggregatorConfig,
-  { logger }: { logger: Logger },
+  { logger, privileges }: { logger: Logger; privileges?: Privileges | undefined },
 ): Promise<Aggregator> {
   checkListen(config);
   const state: HttpState = { tokens: new Tokens(config), open: false };
@@ -75,6 +78,7 @@ export async function startAggregator(
   const retention = new Retention(store, metrics, config.store);
   const maintenance = new Maintenance(rollups, retention, logger);
   const http = createHttp({ logger, metrics, state, tls, limits: config.limits });
+  if (privileges !== undefined) addPrivilegeGauges(metrics.registry, PREFIX, privileges);
   addGauges(metrics, {
     files: (level) => store.catalog.files[level],
     bytes: (level) => store.catalog.bytes[level],
@@ -91,7 +95,7 @@ export async function startAggregator(
   const since = new Date().toISOString();
   matrixRoutes(http, {
     queries,
-    status: () => statusOf({ store, uploads, queries, rollups, fleet, since, config }),
+    status: () => statusOf({ store, uploads, queries, rollups, fleet, since, privileges, config }),
   });
   let url: string;
   try {

@@ -1,5 +1,6 @@
 /** GET /api/v1/status: the aggregator at a glance. */
 import type { Fleet } from "../dependability/fleet.js";
+import type { Privileges } from "../privileges/confine.js";
 import { VERSION } from "../software.js";
 import type { AggregatorConfig } from "./config.js";
 import { LEVELS } from "./periods.js";
@@ -15,10 +16,12 @@ interface Parts {
   rollups: Rollups;
   fleet: Fleet;
   since: string;
+  /** Absent where it runs inside another program. */
+  privileges: Privileges | undefined;
   config: AggregatorConfig;
 }
 
-export function statusOf({ store, uploads, queries, rollups, fleet, since, config }: Parts) {
+export function statusOf({ store, uploads, queries, rollups, fleet, since, privileges, config }: Parts) {
   const { catalog } = store;
   const levels = LEVELS.map((level) => [level, { files: catalog.files[level], bytes: catalog.bytes[level] }]);
   return {
@@ -37,5 +40,6 @@ export function statusOf({ store, uploads, queries, rollups, fleet, since, confi
     rollup_pending_minutes: rollups.pendingMinutes,
     rollup_problem: rollups.problem,
     dependability: fleet.all(),
+    privileges: privileges?.status() ?? null,
   };
 }

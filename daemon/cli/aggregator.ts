@@ -52,13 +52,25 @@ async function run(options: Options): Promise<void> {
   const load = () => loadConfig(path, aggregatorConfigSchema, overrides);
   const config = load();
   const logger = openLog({ level: config.log.level });
-  const { startAggregator } = await import("../aggregator/run.js");
+  const [{ startAggregator }, { aggregatorPrivileges }, { confinedText, Privileges }] = await Promise.all([
+    import("../aggregator/run.js"),
+    import("../aggregator/privileges.js"),
+    import("../privileges/confine.js"),
+  ]);
   const stopped = stopSignal();
-  const aggregator = await startAggregator(config, { logger });
+  const privileges = new Privileges(config.privileges, aggregatorPrivileges(config, path));
+  const aggregator = await startAggregator(config, { logger, privileges });
   const [{ Watch }, { ServiceManager }] = await Promise.all([
     import("../watch.js"),
     import("../sd-notify.js"),
   ]);
+  try {
+    privileges.confine();
+    logger.info(`everything is open; from here on: ${confinedText(privileges.status())}`);
+  } catch (error) {
+    await aggregator.close();
+    throw error;
+  }
   const watch = new Watch({
     manager: new ServiceManager(process.env, logger),
     logger,
@@ -75,6 +87,7 @@ async function run(options: Options): Promise<void> {
     },
     logger,
     (reload) => watch.reload(reload),
+    (error) => privileges.hint(error),
   );
   await stopped;
   settled();

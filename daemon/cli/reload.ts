@@ -8,13 +8,14 @@ import type { Logger } from "../log.js";
 /**
  * On every SIGHUP loads a configuration and hands it to `apply`, which answers the keys that need a restart. A
  * configuration with a fault changes nothing: the old one stays, and each fault is logged. `around` is told of each reload
- * and runs it. Returns the undo.
+ * and runs it; `hint` may add to the line of an error. Returns the undo.
  */
 export function onHangup<C>(
   load: () => C,
   apply: (config: C) => Promise<{ restart: string[] }> | { restart: string[] },
   logger: Logger,
   around: (reload: () => Promise<void>) => Promise<void> = (reload) => reload(),
+  hint: (error: unknown) => string = () => "",
 ): () => void {
   let queue = Promise.resolve();
   const once = async () => {
@@ -27,7 +28,10 @@ export function onHangup<C>(
     } catch (error) {
       const faults =
         error instanceof ConfigError ? error.faults.map((fault) => faultLine(error.file, fault)) : [];
-      logger.error({ faults }, `reload refused, the old configuration stays: ${errorLine(error)}`);
+      logger.error(
+        { faults },
+        `reload refused, the old configuration stays: ${errorLine(error)}${hint(error)}`,
+      );
     }
   };
   const handler = () => {

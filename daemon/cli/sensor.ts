@@ -98,5 +98,5 @@ async function run(options: Options): Promise<ExitCode> {
   const config = load();
   const logger = openLog({ level: config.log.level, fields: { sensor: config.sensor } });
   const { runSensor } = await import("../sensor/run.js");
-  return await runSensor(config, { logger, load });
+  return await runSensor(config, { logger, load, configFile: path });
 }

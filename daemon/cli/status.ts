@@ -7,6 +7,7 @@ import { examples, type Result, withOutput } from "./command.js";
 import { askControl } from "./control.js";
 import { dependabilityLines } from "./dependability-lines.js";
 import { emit } from "./output.js";
+import { privilegesText } from "./privileges-line.js";
 import { SOCKET_HELP, socketOf } from "./sockets.js";
 import { grouped, pairs, short } from "./table.js";
 
@@ -68,6 +69,7 @@ export function statusText(status: SensorStatus): string {
     entries.push(["spool", `${grouped(spool.depth)} intervals, ${formatSize(spool.bytes)}, ${spool.path}`]);
   if (ship !== null) entries.push(["ships to", shipText(ship)]);
   if (status.dependability !== null) entries.push(...dependabilityLines(status.dependability));
+  entries.push(["privileges", privilegesText(status.privileges)]);
   if (status.metrics_url !== null) entries.push(["metrics", status.metrics_url]);
   return pairs(entries);
 }

@@ -39,6 +39,7 @@ export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
         "metrics.tls_cert": '"/etc/sparsewire/sensor.pem"',
         "metrics.tls_key": '"/etc/sparsewire/sensor.key"',
         "metrics.token_file": '"/etc/sparsewire/metrics.token"',
+        "privileges.user": '"sparsewire"',
       },
     },
     aggregator: {
@@ -49,6 +50,7 @@ export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
         read_token_file: '"/etc/sparsewire/read.token"',
         "listen.tls_cert": '"/etc/sparsewire/aggregator.pem"',
         "listen.tls_key": '"/etc/sparsewire/aggregator.key"',
+        "privileges.user": '"sparsewire"',
       },
     },
   };

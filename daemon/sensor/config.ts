@@ -4,6 +4,7 @@ import { z } from "zod";
 import { sensorName } from "../../lib/manifest.js";
 import { byteSize, durationMs, durationNs, port, reloadable } from "../config/types.js";
 import { LOG_LEVELS } from "../log.js";
+import { privileges } from "../privileges/config.js";
 import { extensions, host, inline, interfacePattern, shedding } from "./config-modes.js";
 
 const filePath = z.string().min(1).max(4096);
@@ -230,12 +231,7 @@ export const sensorConfigSchema = z
       })
       .prefault({})
       .describe("the local control socket"),
-    privileges: z
-      .strictObject({
-        drop: z.boolean().default(true).describe("give up every capability once the sockets are bound"),
-      })
-      .prefault({})
-      .describe("what the process may do while it runs"),
+    privileges,
     dependability: z
       .strictObject({
         lateness: durationMs({ min: "1s", max: "24h" })

@@ -5,6 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { DROP_CAUSES, FRAME_REASONS, XDP_STATISTICS } from "../../lib/reasons.js";
 import { addDependability } from "../dependability/metrics.js";
+import { addPrivilegeGauges } from "../privileges/metrics.js";
 import { VERSION } from "../software.js";
 import type { SensorReport } from "./report.js";
 import type { Sensor } from "./sensor.js";
@@ -72,6 +73,7 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
   gauge("anonymization_info", "How addresses are anonymised", ["scheme"], () => [
     [{ scheme: sensor.anonymization.scheme }, 1],
   ]);
+  addPrivilegeGauges(registry, name(""), report.privileges);
   counter("frames_total", "Frames offered to the sandbox", [], () => single(report.counters().frames));
   counter("frame_bytes_total", "Wire bytes of those frames", [], () => single(report.counters().frame_bytes));
   counter("packets_total", "Packets counted into a matrix", [], () => single(report.counters().packets));

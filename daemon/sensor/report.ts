@@ -2,17 +2,20 @@
 import { addressOf } from "xdp-node";
 import { COUNTERS, type CounterName } from "../../lib/abi.js";
 import { ControlView } from "../capture/control-view.js";
+import type { Privileges } from "../privileges/confine.js";
 import { SOFTWARE } from "../software.js";
 import type { Sensor } from "./sensor.js";
 import type { SensorStatus } from "./status.js";
 
 export class SensorReport {
   readonly #sensor: Sensor;
+  readonly privileges: Privileges;
   readonly #controls: ControlView[];
   metricsUrl: string | null = null;
 
-  constructor(sensor: Sensor) {
+  constructor(sensor: Sensor, privileges: Privileges) {
     this.#sensor = sensor;
+    this.privileges = privileges;
     this.#controls = sensor.source.memories.map((memory) => new ControlView(memory));
   }
 
@@ -108,6 +111,7 @@ export class SensorReport {
       ship:
         sensor.shipper === undefined ? null : { ...sensor.shipper.figures, target: sensor.shipper.target },
       dependability: sensor.dependability?.status() ?? null,
+      privileges: this.privileges.status(),
       metrics_url: this.metricsUrl,
     };
   }

@@ -1,13 +1,14 @@
 /** `sparsewire sensor`: from a configuration to a running sensor and back, with its signals. */
-import { dropCapabilities } from "xdp-node";
 import { EXIT, type ExitCode, errorLine } from "../../lib/errors.js";
 import { diffConfig } from "../config/schema.js";
 import type { Logger } from "../log.js";
+import { confinedText, Privileges } from "../privileges/confine.js";
 import { ServiceManager } from "../sd-notify.js";
 import { Watch } from "../watch.js";
 import { type SensorConfig, sensorConfigSchema } from "./config.js";
 import { sensorMetrics } from "./metrics.js";
 import { openSource } from "./open-source.js";
+import { sensorPrivileges } from "./privileges.js";
 import { SensorReport } from "./report.js";
 import { Sensor } from "./sensor.js";
 import { openServers } from "./servers.js";
@@ -17,6 +18,8 @@ export interface SensorOptions {
   logger: Logger;
   /** Reads the configuration anew (SIGHUP); throws when it is not sound. */
   load?: () => SensorConfig;
+  /** Where the configuration is read from: it stays readable. */
+  configFile?: string | undefined;
   /** Called once everything runs (the demo and tests wait for it). */
   onStarted?: (report: SensorReport) => void;
 }
@@ -30,7 +33,8 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
   const source = openSource(config);
   const sensor = new Sensor(config, source, logger);
   await sensor.start();
-  const report = new SensorReport(sensor);
+  const privileges = privilegesOf(sensor, options);
+  const report = new SensorReport(sensor, privileges);
   let servers: Awaited<ReturnType<typeof openServers>>;
   try {
     servers = await openServers(sensor, report, sensorMetrics(sensor, report), config);
@@ -39,9 +43,13 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     throw error;
   }
   report.metricsUrl = servers.metricsUrl;
-  if (config.mode !== "pcap" && config.privileges.drop) {
-    const left = dropCapabilities([]);
-    logger.debug({ left }, "gave up every capability: sockets are bound, the program is attached");
+  try {
+    privileges.confine();
+    logger.info(`everything is open; from here on: ${confinedText(privileges.status())}`);
+  } catch (error) {
+    await sensor.stop();
+    await servers.close();
+    throw error;
   }
   logger.info(
     {
@@ -60,7 +68,7 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     status: () => sensorStatusLine(sensor),
     isReady: () => sensor.isReady,
   });
-  const signals = watchSignals(sensor, watch, options);
+  const signals = watchSignals(sensor, watch, privileges, options);
   options.onStarted?.(report);
   try {
     const damage = await sensor.finished;
@@ -77,7 +85,21 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
   }
 }
 
-function watchSignals(sensor: Sensor, watch: Watch, { logger, load }: SensorOptions): { dispose(): void } {
+/** What the running sensor is left with; its source is open by now and says what it needs to keep. */
+function privilegesOf({ config, source }: Sensor, { configFile }: SensorOptions): Privileges {
+  const isRoot = process.geteuid!() === 0 && config.privileges.user === undefined;
+  return new Privileges(
+    config.privileges,
+    sensorPrivileges(config, { configFile, isRoot, keeps: source.keeps ?? [] }),
+  );
+}
+
+function watchSignals(
+  sensor: Sensor,
+  watch: Watch,
+  privileges: Privileges,
+  { logger, load }: SensorOptions,
+): { dispose(): void } {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) return;
@@ -100,7 +122,7 @@ function watchSignals(sensor: Sensor, watch: Watch, { logger, load }: SensorOpti
         logger.warn({ keys: restart }, `these keys need a restart: ${restart.join(", ")}`);
       logger.info("configuration reloaded");
     } catch (error) {
-      logger.error(`the old configuration stays: ${errorLine(error)}`);
+      logger.error(`the old configuration stays: ${errorLine(error)}${privileges.hint(error)}`);
     }
   };
   const hangUp = (): void => void watch.reload(reload);

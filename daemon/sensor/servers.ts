@@ -62,7 +62,11 @@ export async function openServers(
     metricsUrl,
     async close() {
       await Promise.all(servers.map((server) => server.close()));
-      rmSync(config.control.socket, { force: true });
+      try {
+        rmSync(config.control.socket, { force: true });
+      } catch {
+        // In a folder that is not this user's any more (privileges.user) it stays: the next start replaces it.
+      }
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Manifest } from "../../lib/manifest.js";
 import type { DropCause } from "../../lib/reasons.js";
 import type { Quantities } from "../../lib/traffic.js";
 import type { DependabilityStatus } from "../dependability/sensor-dependability.js";
+import type { PrivilegesStatus } from "../privileges/confine.js";
 import type { ShipperFigures } from "./shipper.js";
 
 export interface WorkerStatus {
@@ -64,5 +65,7 @@ export interface SensorStatus {
   ship: (ShipperFigures & { target: string }) | null;
   /** Availability, reliability, ... over 1 h, 1 day and 30 days; null for files. */
   dependability: DependabilityStatus | null;
+  /** What the process holds, as the kernel says of each thread. */
+  privileges: PrivilegesStatus;
   metrics_url: string | null;
 }
