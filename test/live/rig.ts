@@ -23,6 +23,9 @@ export interface RigOptions extends VethOptions {
   aggregator?: string;
   spoolBytes?: string;
   sensor?: string;
+  /** Arguments of node before the command, and variables of its environment. */
+  nodeArgs?: string[];
+  env?: NodeJS.ProcessEnv;
 }
 
 export class Rig {
@@ -63,10 +66,8 @@ export class Rig {
     const log = openSync(join(this.folder, "sensor.log"), "a");
     const child = this.receiver.spawn(
       process.execPath,
-      [CLI, "sensor", "--config", join(this.folder, "sensor.toml")],
-      {
-        stdio: ["ignore", log, log],
-      },
+      [...(this.#options.nodeArgs ?? []), CLI, "sensor", "--config", join(this.folder, "sensor.toml")],
+      { stdio: ["ignore", log, log], env: { ...process.env, ...this.#options.env } },
     );
     this.child = child;
     for (const deadline = Date.now() + 20_000; ; ) {

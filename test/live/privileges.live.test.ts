@@ -1,0 +1,178 @@
+/** What a running sensor is left with: everything it needs, and nothing that an intruder would. */
+import assert from "node:assert/strict";
+import { chownSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { landlockAbi } from "xdp-node";
+import { generate } from "../../bench/generator/generator.js";
+import { Rig, sleep, unixGet } from "./rig.js";
+import type { IntruderReport } from "./tools/intruder.js";
+import { liveSkipReason } from "./tools/netns.js";
+
+const INTRUDER = new URL("./tools/intruder.js", import.meta.url).href;
+const hasLandlock = landlockAbi() >= 2;
+
+/** Sends SIGUSR2 to the intruder in a sensor and waits for what it says. */
+async function intrude(rig: Rig, report: string): Promise<IntruderReport> {
+  rmSync(report, { force: true });
+  rig.child!.kill("SIGUSR2");
+  for (const deadline = Date.now() + 10_000; !existsSync(report); await sleep(20))
+    assert.ok(Date.now() < deadline, `the intruder does not answer: ${rig.log}`);
+  return JSON.parse(readFileSync(report, "utf8")) as IntruderReport;
+}
+
+/** Starts a sensor and waits until it has confined itself: it answers a moment earlier. */
+async function startConfined(rig: Rig): Promise<void> {
+  await rig.start();
+  for (const deadline = Date.now() + 5000; !rig.log.includes("from here on"); await sleep(20))
+    assert.ok(Date.now() < deadline && rig.child!.exitCode === null, rig.log);
+}
+
+describe("a confined sensor", { skip: liveSkipReason() }, () => {
+  test("refuses each call in every thread, while it captures every frame", async (t) => {
+    const env: NodeJS.ProcessEnv = {};
+    const rig = new Rig({ top: 'interval = "200ms"\n', nodeArgs: ["--import", INTRUDER], env });
+    const report = join(rig.spool, "intruder.json");
+    env.INTRUDER_REPORT = report;
+    try {
+      await startConfined(rig);
+      const sending = generate(rig.sender, "tx0", { count: 400_000, rate: 200_000 });
+      await sleep(300);
+      const before = await rig.status();
+      const { calls, tries } = await intrude(rig, report);
+      const after = await rig.status();
+      const sent = await sending;
+      assert.deepEqual(calls, { main: [], early: [], late: [] });
+      const noFile = hasLandlock ? "EACCES" : "ok";
+      assert.deepEqual(tries, {
+        spawn: "EPERM",
+        setuid: "EPERM",
+        kill: "EPERM",
+        "read a secret": noFile,
+        "write elsewhere": noFile,
+        "list the root": noFile,
+        "bind a port": landlockAbi() >= 4 ? "EACCES" : "ok",
+        "make a local socket": noFile,
+        "load a program": "XDP_NOT_PERMITTED",
+        "open an AF_XDP socket": "XDP_NOT_PERMITTED",
+      });
+      t.diagnostic(`${after.counters.frames - before.counters.frames} frames were captured meanwhile`);
+      assert.ok(after.counters.frames > before.counters.frames, "it captured meanwhile");
+      const settled = await rig.settled(sent.frames);
+      assert.equal(settled.counters.frames, 400_000, "every frame");
+      assert.equal(await rig.stop(), 0, rig.log);
+      assert.equal(
+        rig.manifests().reduce((sum, { frames }) => sum + frames, 0),
+        400_000,
+      );
+    } finally {
+      rig.close();
+    }
+  });
+
+  test("status and metrics tell what is held, also when the kernel has forgotten its files of /proc", async () => {
+    const rig = new Rig();
+    try {
+      await startConfined(rig);
+      const check = async (): Promise<void> => {
+        const { privileges } = await rig.status();
+        const { capabilities, landlock, seccomp } = privileges;
+        for (const set of Object.values(capabilities)) assert.deepEqual(set, []);
+        assert.equal(privileges.no_new_privs, true);
+        assert.equal(privileges.dumpable, false);
+        assert.ok(privileges.threads > 4);
+        assert.deepEqual([seccomp.mode, seccomp.filters], ["filter", 1]);
+        assert.deepEqual(landlock?.write, hasLandlock ? [rig.spool] : undefined);
+        const metrics = (await unixGet(rig.socket, "/metrics")).toString();
+        assert.match(
+          metrics,
+          new RegExp(
+            `privileges_info{root="true",no_new_privs="true",seccomp="filter",landlock="${hasLandlock}"} 1`,
+          ),
+        );
+        assert.match(metrics, /^sparsewire_capabilities_held 0$/m);
+      };
+      await check();
+      // Inodes and names that nobody uses are thrown away under memory pressure; a rule must outlive that.
+      writeFileSync("/proc/sys/vm/drop_caches", "2");
+      await check();
+    } finally {
+      rig.close();
+    }
+  });
+
+  test("a reload goes on working, with files renewed; those elsewhere are refused with the reason", async () => {
+    const rig = new Rig({ top: 'interval = "200ms"\n' });
+    try {
+      const token = join(rig.folder, "token");
+      writeFileSync(token, "0123456789abcdef0123456789abcdef", { mode: 0o600 });
+      await startConfined(rig);
+      const reload = async (line: string, wanted: RegExp): Promise<void> => {
+        const path = join(rig.folder, "sensor.toml");
+        const text = readFileSync(path, "utf8").replace(/^url = .*$/m, line);
+        rmSync(path);
+        writeFileSync(path, text);
+        rig.child!.kill("SIGHUP");
+        for (const deadline = Date.now() + 5000; !wanted.test(rig.log); await sleep(50))
+          assert.ok(Date.now() < deadline, rig.log);
+      };
+      await reload(`url = "http://127.0.0.1:7"\ntoken_file = "${token}"`, /configuration reloaded/);
+      assert.match((await rig.status()).ship!.target, /127\.0\.0\.1:7/);
+      if (hasLandlock) {
+        const line = 'url = "http://127.0.0.1:8"\nca_file = "/etc/passwd-of-nobody/ca.pem"';
+        await reload(line, /the old configuration stays.*(ENOENT|EACCES|reads only the folders)/);
+      }
+      const sent = await generate(rig.sender, "tx0", { count: 1000, rate: 10_000 });
+      assert.equal((await rig.settled(sent.frames)).counters.frames, 1000);
+    } finally {
+      rig.close();
+    }
+  });
+
+  test("an interface that goes down and comes up, with the privileges gone: capture goes on", async () => {
+    const rig = new Rig({ top: 'interval = "200ms"\n' });
+    try {
+      await startConfined(rig);
+      let total = 0;
+      for (const end of ["receiver", "sender"] as const) {
+        total += (await generate(rig.sender, "tx0", { count: 2000, rate: 20_000 })).frames;
+        await rig.settled(total);
+        const name = end === "receiver" ? "rx0" : "tx0";
+        rig[end].exec("ip", "link", "set", name, "down");
+        await sleep(100);
+        rig[end].exec("ip", "link", "set", name, "up");
+        await sleep(300);
+        total += (await generate(rig.sender, "tx0", { count: 2000, rate: 20_000 })).frames;
+        const { counters } = await rig.settled(total);
+        assert.ok(counters.frames >= total, `${end}: ${counters.frames} of ${total}`);
+        total = counters.frames;
+      }
+    } finally {
+      rig.close();
+    }
+  });
+
+  test("root can become another user; a spool that is not its own is refused", async () => {
+    const rig = new Rig({ tables: '[privileges]\nuser = "nobody"\n' });
+    try {
+      await assert.rejects(
+        startConfined(rig),
+        /cannot be written once privileges are given up.*privileges\.user/,
+      );
+      const nobody = 65_534;
+      for (const name of ["", "spool", ...readdirSync(rig.spool).map((file) => join("spool", file))])
+        chownSync(join(rig.folder, name), nobody, nobody);
+      await startConfined(rig);
+      const sent = await generate(rig.sender, "tx0", { count: 1000, rate: 10_000 });
+      assert.equal((await rig.settled(sent.frames)).counters.frames, 1000);
+      const { privileges } = await rig.status();
+      assert.equal(privileges.uid, nobody);
+      assert.deepEqual(privileges.capabilities.permitted, []);
+      for (const deadline = Date.now() + 5000; rig.manifests().length === 0; await sleep(100))
+        assert.ok(Date.now() < deadline, "nothing is spooled");
+      assert.equal(await rig.stop(), 0, rig.log);
+    } finally {
+      rig.close();
+    }
+  });
+});
