@@ -1,6 +1,9 @@
 /** manifest.json: what one sealed interval says of itself. The first member of every archive. */
 import { z } from "zod";
 import { SEAL_CAUSES } from "./abi.js";
+import { COMBINES } from "./extension-abi.js";
+import { KIND_CHARS_MAX, parseKeyKind } from "./extension-keys.js";
+import { forwardSchema } from "./forward.js";
 import { DROP_CAUSES, FRAME_REASONS } from "./reasons.js";
 
 export const ARCHIVE_FORMAT = "sparsewire-interval/1";
@@ -23,10 +26,51 @@ export const sensorName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "1 to 63 of A-Z a-z 0-9 . _ -");
 export const runId = z.string().regex(/^[0-9a-f]{16}$/, "16 hexadecimal digits");
 
+/** Names of extensions: part of members' names. */
+export const extensionName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "1 to 32 of a-z 0-9 -");
+const extensionKey = z.object({
+  name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/),
+  kind: z
+    .string()
+    .max(KIND_CHARS_MAX)
+    .refine((kind) => typeof parseKeyKind(kind) !== "string", "no kind of key"),
+});
+
 const named = <T extends readonly string[]>(names: T) =>
   z.partialRecord(z.enum(names as unknown as [string, ...string[]]), count).transform((given) => {
     return Object.fromEntries(names.map((name) => [name, given[name] ?? 0])) as Record<T[number], number>;
   });
+
+const amount = z.tuple([count, count]);
+const amounts = (name: RegExp, most: number) =>
+  z
+    .record(z.string().regex(name), amount)
+    .refine((all) => Object.keys(all).length <= most, `more than ${most} entries`);
+const prefix8 = /^(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])\.0\.0\.0\/8$/;
+const sampleRate = z.number().positive().lt(1);
+
+/**
+ * Frames that were sampled away, summed up exactly where they were dropped: [packets, bytes] each. Absent where every
+ * frame was to be counted. What estimates and their bounds are made of: lib/sampling.ts.
+ */
+const shed = z.object({
+  packets: count,
+  bytes: count,
+  /** ipv4_tcp, ipv6_udp ... and other, which adds up to packets and bytes. */
+  protocols: amounts(/^[a-z0-9_]{1,20}$/, 16),
+  /** By the first byte of the IPv4 source and destination, as they are anonymised. */
+  sources4: amounts(prefix8, 256),
+  destinations4: amounts(prefix8, 256),
+  /** Lowest and highest rate of the sampled intervals in here. */
+  rate_min: sampleRate,
+  rate_max: sampleRate,
+  /** Most packets that shared one decision. */
+  cluster: z.number().int().min(1).max(65_536),
+  /** Bytes of the longest frame. */
+  frame_max: count,
+  /** Packets that the other drops stand for, each at the rate of then. */
+  unseen: count,
+});
 
 export const manifestSchema = z.object({
   format: z.literal(ARCHIVE_FORMAT),
@@ -59,9 +103,12 @@ export const manifestSchema = z.object({
   reasons: named(FRAME_REASONS),
   /** Packets offered to the interface that this interval does not contain, by cause. */
   drops: named(DROP_CAUSES),
+  /** Mode inline: what became of the frames of each direction, as far as it was known at the seal. */
+  forward: z.array(forwardSchema).max(2).optional(),
   late: count,
   /** 1 = every packet; 0.25 = one in four. */
   sampling: z.number().positive().max(1),
+  shed: shed.optional(),
   anonymization: z.object({ scheme: z.string().max(64), key_id: z.string().max(128).nullable() }),
   /** big: 10.0.0.1 is index 0x0A000001. little: the raw s_addr of the Graph Challenge. */
   byte_order: z.enum(["big", "little"]),
@@ -81,6 +128,26 @@ export const manifestSchema = z.object({
    */
   previous: z
     .array(z.object({ run: runId, sequence: count.nullable(), ended: z.enum(["stop", "crash"]) }))
+    .optional(),
+  /** What each extension saw and said: frames + missed = descriptors of the interval. Its matrix is ext.NAME.grb. */
+  extensions: z
+    .record(
+      extensionName,
+      z.object({
+        /** late: its part was not there in time, and is lost. */
+        status: z.enum(["running", "suspended", "late"]),
+        reason: z.string().max(500).optional(),
+        frames: count,
+        missed: count,
+        rows: count,
+        rows_lost: count,
+        events: count,
+        row: extensionKey,
+        column: extensionKey,
+        value: z.string().max(32),
+        combine: z.enum(COMBINES),
+      }),
+    )
     .optional(),
   members: z.array(
     z.object({ name: z.string().max(100), size: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }),

@@ -55,5 +55,6 @@ export const DROP_CAUSES = [
   "interface_dropped", // the driver dropped it before XDP could take it
   "ring_buffer", // host mode: the BPF ring buffer was full
   "shed", // sampled away on purpose
+  "uncounted", // inline mode: forwarded, but the interval had no memory left to count it
 ] as const;
 export type DropCause = (typeof DROP_CAUSES)[number];

@@ -100,6 +100,12 @@ export class ControlView {
     };
   }
 
+  /** A u64 field of a queue's entry, as a number. */
+  queueCount(index: number, name: string): number {
+    const base = CONTROL_OFFSET + field(CONTROL, "queues").offset + index * QUEUE.bytes;
+    return Number(this.#u64[(base + field(QUEUE, name).offset) >>> 3]!);
+  }
+
   queueFrames(index: number): number {
     const base = CONTROL_OFFSET + field(CONTROL, "queues").offset + index * QUEUE.bytes;
     return Number(this.#u64[(base + field(QUEUE, "frames").offset) >>> 3]!);
@@ -148,6 +154,17 @@ export class ControlView {
       waiting += (Atomics.load(this.#u32, producer >>> 2) - Atomics.load(this.#u32, consumer >>> 2)) >>> 0;
     }
     return waiting;
+  }
+
+  /** Written for the sandbox to see at once. */
+  storeU32(name: string, value: number): void {
+    Atomics.store(this.#u32, (CONTROL_OFFSET + field(CONTROL, name).offset) >>> 2, value);
+  }
+
+  /** How far the kernel has filled the RX ring of a queue: an index that counts on and wraps at 2^32. */
+  rxProducer(index: number): number {
+    const base = CONTROL_OFFSET + field(CONTROL, "queues").offset + index * QUEUE.bytes;
+    return Atomics.load(this.#u32, this.#u32[(base + field(QUEUE, "rx_producer").offset) >>> 2]! >>> 2);
   }
 
   slot(slot: number): SealedSlot {

@@ -1,14 +1,22 @@
 /** What the main thread and a capture worker tell each other. */
 
+import type { ForwardData } from "./forwarder.js";
+
 export interface LiveWorkerData {
   memory: WebAssembly.Memory;
   sealLine: SharedArrayBuffer;
   /** Float64: [cpuNs, wakeups, heartbeat, breaths that found frames]. Written here, read by the main thread. */
   vitals: SharedArrayBuffer;
   index: number;
+  /** Workers that share the seal line, this one included. */
+  workers: number;
   queues: number;
+  /** Mode host: BPF ring buffers of this sandbox. */
+  hostRings?: number;
   /** Sockets that want a system call before the driver looks at the fill ring (zero-copy), else empty. */
   wakeFds: number[];
+  /** Mode inline: frames go on to another interface. */
+  forward?: ForwardData;
   /** Scheduling priority to ask for, -20 to 19. */
   nice: number;
   sleepMsMin: number;

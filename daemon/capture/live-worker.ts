@@ -7,6 +7,8 @@ import { getPriority, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { setThreadName, threadCpuNs, wakeRx } from "xdp-node";
 import { SEAL_CAUSES } from "../../lib/abi.js";
+import { FORWARD_BREATH_FRAMES, Forwarder } from "./forwarder.js";
+import { HostView } from "./host-view.js";
 import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "./live-protocol.js";
 import { Sandbox } from "./sandbox.js";
 import { SealLine } from "./seal-line.js";
@@ -17,6 +19,8 @@ const BREATH_FRAMES = 4096;
 const SEAL_SLICE = 32_768;
 /** A wake should find about this many frames. */
 const FRAMES_PER_WAKE = 768;
+/** The same while frames are forwarded: none should wait for a long slice. */
+const FORWARD_SEAL_SLICE = 4096;
 const BUDGET = SEAL_CAUSES.indexOf("budget");
 
 class CaptureLoop {
@@ -24,6 +28,10 @@ class CaptureLoop {
   readonly #sandbox: Sandbox;
   readonly #line: SealLine;
   readonly #vitals: Float64Array;
+  readonly #forwarder: Forwarder | undefined;
+  readonly #host: HostView | undefined;
+  readonly #breathFrames: number;
+  readonly #sealSlice: number;
   /** Seals this worker has begun, and whether the last of them is still being merged. */
   #begun = 0;
   #sealing = false;
@@ -31,6 +39,8 @@ class CaptureLoop {
   #isBlocked = false;
   #sealStart = 0;
   #sleepMs: number;
+  /** The change of the sampling rate that this worker has said its queues have come to. */
+  #reachedMark = 0;
 
   constructor(data: LiveWorkerData) {
     this.#data = data;
@@ -38,9 +48,17 @@ class CaptureLoop {
     this.#line = new SealLine(data.sealLine);
     this.#vitals = new Float64Array(data.vitals);
     this.#sleepMs = data.sleepMsMin;
+    if (data.forward !== undefined) this.#forwarder = new Forwarder(this.#sandbox.exports, data.forward);
+    this.#breathFrames = data.forward === undefined ? BREATH_FRAMES : FORWARD_BREATH_FRAMES;
+    this.#sealSlice = data.forward === undefined ? SEAL_SLICE : FORWARD_SEAL_SLICE;
     for (let queue = 0; queue < data.queues; queue++) {
       const result = this.#sandbox.exports.queue_start(queue);
       if (result !== 0) throw new Error(`queue ${queue}: the sandbox refused its rings (${result})`);
+    }
+    this.#host = data.hostRings === undefined ? undefined : new HostView(data.memory);
+    for (let ring = 0; ring < (data.hostRings ?? 0); ring++) {
+      const result = this.#sandbox.exports.host_start(ring);
+      if (result !== 0) throw new Error(`ring buffer ${ring}: the sandbox refused it (${result})`);
     }
   }
 
@@ -48,24 +66,41 @@ class CaptureLoop {
     for (;;) {
       this.#seal();
       const taken = this.#breathe();
-      if (taken > 0 || this.#sealing) continue;
+      this.#checkRate();
+      if (this.#forward(taken) || this.#sealing) continue;
       const isDue = this.#line.sequence !== this.#begun;
       if (isDue && !this.#isBlocked) continue;
       if (!isDue && this.#line.stopping) break;
       this.#rest();
     }
+    this.#forwarder?.flush();
     this.#publish();
+  }
+
+  /** Sends on what a breath took, if frames are to be sent on. Returns whether to look for more at once. */
+  #forward(taken: number): boolean {
+    const forwarder = this.#forwarder;
+    if (forwarder === undefined) return taken > 0;
+    forwarder.send();
+    if (taken > 0) {
+      forwarder.sawFrames();
+      return true;
+    }
+    const isStuck =
+      this.#isBlocked && (this.#data.windowPackets > 0 || this.#sandbox.control.u32("seal_needed") > 0);
+    if (isStuck && forwarder.passUncounted() > 0) return true;
+    return !this.#line.stopping && forwarder.isSpinning;
   }
 
   /** One breath within the packet window, if there is one. */
   #breathe(): number {
     const { exports, control } = this.#sandbox;
     if (this.#data.windowPackets === 0) {
-      const taken = exports.breathe(BREATH_FRAMES);
+      const taken = exports.breathe(this.#breathFrames);
       if (taken === 0) this.#checkBudget();
       return taken;
     }
-    const claimed = this.#line.claim(BREATH_FRAMES);
+    const claimed = this.#line.claim(this.#breathFrames);
     if (claimed === 0) return 0;
     if (this.#line.sequence !== this.#begun) {
       // The window that was claimed from is the next one: this worker has not closed the last.
@@ -89,6 +124,19 @@ class CaptureLoop {
     }
   }
 
+  /** Once the queues of every worker have come to a new sampling rate, the interval of the old one ends. */
+  #checkRate(): void {
+    const reached = this.#sandbox.control.u32("rate_reached");
+    if (reached === 0) return;
+    if (reached !== this.#reachedMark) {
+      this.#reachedMark = reached;
+      this.#line.reach();
+    }
+    if (this.#line.reached === this.#data.workers && this.#line.sequence === this.#begun) {
+      this.#line.ask(this.#begun, "rate");
+    }
+  }
+
   /** Begins a seal that was asked for, and merges a slice of the one under way. */
   #seal(): void {
     const { exports, control } = this.#sandbox;
@@ -104,7 +152,7 @@ class CaptureLoop {
       this.#sealing = true;
       this.#sealStart = started;
     }
-    if (exports.seal_step(SEAL_SLICE) === 0) return;
+    if (exports.seal_step(this.#sealSlice) === 0) return;
     this.#sealing = false;
     const slot = control.newestReady();
     this.#publish();
@@ -122,8 +170,15 @@ class CaptureLoop {
   #rest(): void {
     for (const fd of this.#data.wakeFds) wakeRx(fd);
     this.#publish();
+    if (this.#forwarder !== undefined) {
+      this.#forwarder.rest(this.#data.sleepMsMax);
+      this.#vitals[VITALS.wakeups]!++;
+      return;
+    }
     this.#line.sleep(this.#isBlocked ? this.#line.sequence : this.#begun, this.#sleepMs);
-    const waiting = this.#sandbox.control.framesWaiting(this.#data.queues);
+    const { queues, hostRings = 0 } = this.#data;
+    const records = this.#host?.recordsWaiting(hostRings) ?? 0;
+    const waiting = this.#sandbox.control.framesWaiting(queues) + records;
     const { sleepMsMin, sleepMsMax } = this.#data;
     if (waiting > 2 * FRAMES_PER_WAKE) this.#sleepMs = Math.max(sleepMsMin, this.#sleepMs / 2);
     else if (waiting < FRAMES_PER_WAKE) this.#sleepMs = Math.min(sleepMsMax, this.#sleepMs * 1.25);

@@ -11,9 +11,12 @@ import { ControlView } from "./control-view.js";
 export interface SandboxExports {
   init(): number;
   queue_start(index: number): number;
+  host_start(index: number): number;
   breathe(maxFrames: number): number;
   seal_begin(cause: number): number;
   seal_step(maxEntries: number): number;
+  inline_waiting(): number;
+  inline_uncounted(maxBuffers: number): number;
   file_open(): void;
   file_feed(available: number, eof: number): number;
   file_pending(): number;

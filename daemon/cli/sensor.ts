@@ -1,9 +1,10 @@
 /** `sparsewire sensor`: runs a sensor in the foreground. */
 import { type Command, Option } from "commander";
-import type { ExitCode } from "../../lib/errors.js";
+import { EXIT, type ExitCode } from "../../lib/errors.js";
 import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
 import { openLog } from "../log.js";
+import type { SensorConfig } from "../sensor/config.js";
 import { examples, type Result, usage } from "./command.js";
 import { collect, configPath, overridesOf, settings } from "./flags.js";
 import { instanceOf } from "./instance.js";
@@ -15,6 +16,8 @@ interface Options {
   instance?: string;
   interface?: string;
   mode?: string;
+  peer?: string;
+  release?: boolean;
   file?: string;
   aggregator?: string;
   tokenFile?: string;
@@ -38,6 +41,8 @@ export function registerSensor(parent: Command, result: Result): void {
     )
     .option("--interface <name>", "network interface to capture from")
     .option("--mode <mode>", "mirror: take every frame of the interface; pcap: read --file")
+    .option("--peer <name>", "mode inline: the interface on the other side")
+    .option("--release", "mode inline: end the bridging that a sensor has left in the kernel, and exit")
     .option("--file <path>", "capture file of --mode pcap; - is stdin")
     .option("--aggregator <url>", "where to ship intervals")
     .option("--token-file <path>", "file with the aggregator's bearer token")
@@ -71,6 +76,7 @@ async function run(options: Options): Promise<ExitCode> {
     ...overridesOf([
       ["--interface", "interface", options.interface],
       ["--mode", "mode", options.mode],
+      ["--peer", "inline.peer", options.peer],
       ["--file", "file", options.file],
       ["--aggregator", "aggregator.url", options.aggregator],
       ["--token-file", "aggregator.token_file", options.tokenFile],
@@ -96,7 +102,21 @@ async function run(options: Options): Promise<ExitCode> {
   }
   const load = () => loadConfig(path, sensorConfigSchema, overrides);
   const config = load();
+  if (options.release) return await release(config);
   const logger = openLog({ level: config.log.level, fields: { sensor: config.sensor } });
   const { runSensor } = await import("../sensor/run.js");
   return await runSensor(config, { logger, load, configFile: path });
+}
+
+/** Takes off the interfaces what mode inline keeps there with on_exit = open. */
+async function release(config: SensorConfig): Promise<ExitCode> {
+  const { releaseBridge } = await import("../sensor/inline-bridge.js");
+  const removed = releaseBridge(config);
+  const wire = [config.interface, config.inline.peer].filter((name) => name !== undefined).join(" and ");
+  process.stdout.write(
+    removed.length === 0
+      ? `nothing was bridging ${wire}\n`
+      : `${wire}: no longer bridged, promiscuous mode is off\n${removed.map((path) => `  ${path}\n`).join("")}`,
+  );
+  return EXIT.ok;
 }

@@ -57,6 +57,7 @@ export function statusText(status: SensorStatus): string {
     ["frames", `${grouped(frames)} = ${nonZero(reasons)}`],
     ["packets", `${grouped(counters.packets)} counted, ${formatSize(counters.packet_bytes)}`],
     ["drops", lost === 0 ? "0" : `${grouped(lost)} of ${grouped(frames + lost)} offered: ${nonZero(drops)}`],
+    ...forwardLines(status),
     ["last interval", status.last_interval === null ? "none yet" : intervalText(status.last_interval)],
     ["intervals", intervalsText(intervals)],
     ["cpu", cpuText(status)],
@@ -72,6 +73,16 @@ export function statusText(status: SensorStatus): string {
   entries.push(["privileges", privilegesText(status.privileges)]);
   if (status.metrics_url !== null) entries.push(["metrics", status.metrics_url]);
   return pairs(entries);
+}
+
+/** Mode inline: a line per direction. */
+function forwardLines({ forward }: SensorStatus): [string, string][] {
+  return (forward ?? []).map(({ from, to, frames, forwarded, diverted, dropped }) => {
+    const lost = Object.values(dropped).reduce((total, count) => total + count, 0);
+    const aside = diverted === 0 ? "" : `, ${grouped(diverted)} diverted`;
+    const drops = lost === 0 ? "none dropped" : `dropped ${nonZero(dropped)}`;
+    return [`${from} > ${to}`, `${grouped(forwarded)} of ${grouped(frames)} forwarded${aside}, ${drops}`];
+  });
 }
 
 export function effectiveText({ effective }: Pick<SensorStatus, "effective">): string {

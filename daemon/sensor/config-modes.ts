@@ -32,6 +32,15 @@ export const inline = z
       .enum(["open", "closed"])
       .default("open")
       .describe("when the sensor is gone: open = the kernel goes on bridging, closed = nothing passes"),
+    pins: z
+      .string()
+      .min(1)
+      .max(4096)
+      .default("/sys/fs/bpf/sparsewire")
+      .describe("folder in a BPF file system that keeps the programs of on_exit = open when the sensor is gone"),
+    spin: durationMs({ min: "0s", max: "1ms" })
+      .prefault("20us")
+      .describe("look for more frames so long before waiting for them: less delay, more CPU time"),
     verdict: z
       .string()
       .min(1)

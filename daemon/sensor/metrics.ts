@@ -3,6 +3,7 @@
  * latencies are observed as they happen. Labels come from small closed sets, never from addresses.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Forward } from "../../lib/forward.js";
 import { DROP_CAUSES, FRAME_REASONS, XDP_STATISTICS } from "../../lib/reasons.js";
 import { addDependability } from "../dependability/metrics.js";
 import { addPrivilegeGauges } from "../privileges/metrics.js";
@@ -119,6 +120,44 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
   gauge("matrix_memory_bytes", "Linear memory of the matrix worker", [], () =>
     single(sensor.pool?.figures().memoryBytes ?? 0),
   );
+  if (source.forward !== undefined) {
+    const directions = () => source.forward!();
+    const each = (read: (direction: Forward) => number) => (): [Record<string, string>, number][] =>
+      directions().map((direction) => [{ from: direction.from, to: direction.to }, read(direction)]);
+    const labels = ["from", "to"];
+    counter(
+      "forward_frames_total",
+      "Inline: frames received",
+      labels,
+      each(({ frames }) => frames),
+    );
+    counter(
+      "forwarded_frames_total",
+      "Inline: frames that left",
+      labels,
+      each(({ forwarded }) => forwarded),
+    );
+    counter(
+      "forwarded_bytes_total",
+      "Inline: bytes put on the TX ring",
+      labels,
+      each(({ bytes }) => bytes),
+    );
+    counter(
+      "diverted_frames_total",
+      "Inline: frames diverted",
+      labels,
+      each(({ diverted }) => diverted),
+    );
+    counter("forward_drops_total", "Inline: frames received that did not leave", [...labels, "cause"], () =>
+      directions().flatMap(({ from, to, dropped }) =>
+        Object.entries(dropped).map(([cause, value]): [Record<string, string>, number] => [
+          { from, to, cause },
+          value,
+        ]),
+      ),
+    );
+  }
   gauge("sampling_ratio", "Share of packets that is counted", [], () => single(1));
   gauge("interval_quantity", "Network quantities of the last sealed interval", ["matrix", "quantity"], () =>
     Object.entries(sensor.latest?.status.quantities ?? {}).flatMap(([matrix, quantities]) =>

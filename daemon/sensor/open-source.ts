@@ -1,21 +1,21 @@
 /** Which source a mode means. */
-import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { loadHashKey } from "../capture/hash-key.js";
+import type { Logger } from "../log.js";
 import type { SensorConfig } from "./config.js";
 import { FileSource } from "./file-source.js";
+import { HostSource } from "./host-source.js";
+import { InlineSource } from "./inline-source.js";
 import { LiveSource } from "./live-source.js";
 import type { FrameSource } from "./source.js";
 
-export function openSource(config: SensorConfig): FrameSource {
+export function openSource(config: SensorConfig, logger?: Logger): FrameSource {
   switch (config.mode) {
     case "mirror":
       return new LiveSource(config, loadHashKey(config.ipv6.hash_key_file).words);
     case "host":
+      return new HostSource(config, loadHashKey(config.ipv6.hash_key_file).words, logger);
     case "inline":
-      throw new SparsewireError("MODE_UNSUPPORTED", `mode ${config.mode} is not supported here`, {
-        exit: EXIT.unsupported,
-        mend: "use mode mirror or pcap",
-      });
+      return new InlineSource(config, loadHashKey(config.ipv6.hash_key_file).words, logger);
     case "pcap":
       return new FileSource(config);
   }

@@ -30,7 +30,7 @@ export interface SensorOptions {
  */
 export async function runSensor(config: SensorConfig, options: SensorOptions): Promise<ExitCode> {
   const { logger } = options;
-  const source = openSource(config);
+  const source = openSource(config, logger);
   const sensor = new Sensor(config, source, logger);
   await sensor.start();
   const privileges = privilegesOf(sensor, options);

@@ -6,8 +6,11 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { type Anonymization, anonymizationOf } from "../../lib/anonymize.js";
 import { archiveName } from "../../lib/archive.js";
-import { SparsewireError } from "../../lib/errors.js";
+import { errorLine, SparsewireError } from "../../lib/errors.js";
+import { type Forward, forwardSince } from "../../lib/forward.js";
+import type { ManifestHead } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
+import { droppedOf } from "../../lib/sampling.js";
 import { loadAnonymization, workerAnonymization } from "../capture/anonymizer-key.js";
 import { loadHashKey } from "../capture/hash-key.js";
 import { type JobOutcome, MatrixPool } from "../capture/matrix-pool.js";
@@ -28,6 +31,8 @@ import { openTransport } from "./targets.js";
 /** How long a stop waits for the disk, and for the aggregator; what is left then stays in the spool. */
 const STOP_SPOOL_MS = 3000;
 const STOP_SHIP_MS = 5000;
+/** Sealed intervals that may wait for the matrix worker before capture is asked to take less. */
+const LATE_INTERVALS = 1;
 
 export interface LatestInterval {
   name: string;
@@ -68,6 +73,7 @@ export class Sensor {
   /** Where the clock ended intervals: sequence -> boundary. */
   readonly #boundaries = new Map<number, bigint>();
   #dropsBefore = noDrops();
+  #forwardBefore: Forward[] = [];
   #finish!: (damage: string | undefined) => void;
   #fail!: (error: Error) => void;
 
@@ -102,6 +108,7 @@ export class Sensor {
           ended = damage === undefined ? {} : { damage };
           if (this.pool !== undefined) void this.#end(damage);
         },
+        warned: (error) => this.#logger.warn(`load shedding is off: ${errorLine(error)}`),
         failed: (error) => this.#fail(error),
       });
       this.#openedNs = wallClockNs();
@@ -118,6 +125,9 @@ export class Sensor {
         (outcome) => this.#encoded(outcome),
         (error) => this.#fail(error),
       );
+      const { pool } = this;
+      if (this.source.shedding !== undefined)
+        this.source.shedding.isLate = () => pool.pending > LATE_INTERVALS;
       for (const interval of early) this.#seal(interval);
       if (ended !== undefined) void this.#end(ended.damage);
     } catch (error) {
@@ -210,6 +220,7 @@ export class Sensor {
       DROP_CAUSES.map((cause) => [cause, drops[cause] - this.#dropsBefore[cause]]),
     ) as Record<DropCause, number>;
     this.#dropsBefore = drops;
+    const sample = this.#sample(interval, share);
     const window = interval.window ?? this.#window(interval.sequence);
     const head = {
       software: SOFTWARE,
@@ -220,12 +231,33 @@ export class Sensor {
       mode: this.config.mode,
       effective: this.source.effective,
       drops: share,
-      sampling: 1,
+      ...this.#forwardShare(),
+      ...sample,
       lost: { ...this.lost.byCause },
       ...(this.#state === undefined ? {} : { previous: this.#state.previous }),
     };
     this.dependability?.sealed(head);
     this.pool!.submit({ slots: interval.slots, window, head });
+  }
+
+  /** The interval's sampling rate, and what was shed at it; `share` then says the same. */
+  #sample(
+    interval: SealedInterval,
+    share: Record<DropCause, number>,
+  ): Pick<ManifestHead, "sampling" | "shed"> {
+    const { sampling, shed } = this.source.shedding?.sealed(interval.cause) ?? { sampling: 1 };
+    share.shed = shed?.packets ?? 0;
+    if (shed === undefined) return { sampling };
+    return { sampling, shed: { ...shed, unseen: Math.round(droppedOf(share) / sampling) } };
+  }
+
+  /** Mode inline: what was forwarded since the last seal. */
+  #forwardShare(): { forward?: Forward[] } {
+    const now = this.source.forward?.();
+    if (now === undefined) return {};
+    const forward = forwardSince(now, this.#forwardBefore);
+    this.#forwardBefore = now;
+    return { forward };
   }
 
   #window(sequence: number): { start: bigint; end: bigint } {
@@ -258,6 +290,8 @@ export class Sensor {
         packets: head.packets,
         bytes: head.bytes,
         drops: head.drops,
+        sampling: head.sampling,
+        accuracy: summary.accuracy,
         quantities: summary.quantities,
       },
     };

@@ -3,8 +3,10 @@
  * interfaces and capture files stand behind the same face, so everything after the seal is one code path.
  */
 import type { SealCause } from "../../lib/abi.js";
+import type { Forward } from "../../lib/forward.js";
 import type { Manifest } from "../../lib/manifest.js";
 import type { DropCause } from "../../lib/reasons.js";
+import type { Shedding } from "./shedding.js";
 
 /** One interval, sealed in every sandbox: slots wait until the matrix worker has copied them. */
 export interface SealedInterval {
@@ -22,6 +24,8 @@ export interface SourceEvents {
   sealed(interval: SealedInterval): void;
   /** Nothing more will come: the file is read, or stop() is done. `damage`: why a file ended early. */
   ended(damage?: string): void;
+  /** Something that was asked for cannot be done; capture goes on without it. */
+  warned?(error: unknown): void;
   /** A worker died; the sensor cannot go on. */
   failed(error: Error): void;
 }
@@ -54,6 +58,10 @@ export interface FrameSource {
   seen(): { frames: number; passed: number } | null;
   /** Capabilities that have to stay while it runs, and why; default: none. Asked once it has started. */
   readonly keeps?: readonly { name: string; why: string }[];
+  /** Mode inline: what became of the frames of each direction, since the start. */
+  forward?(): Forward[];
+  /** Load shedding, where the kernel can do it for this source. */
+  readonly shedding?: Shedding | undefined;
   /** Seals the last interval and releases everything; `ended` follows. */
   stop(): Promise<void>;
 }

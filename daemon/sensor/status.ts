@@ -1,10 +1,12 @@
 /** What GET /status of the control socket answers: the figures behind `sparsewire status` and `top`. */
 import type { CounterName } from "../../lib/abi.js";
+import type { Forward } from "../../lib/forward.js";
 import type { Manifest } from "../../lib/manifest.js";
 import type { DropCause } from "../../lib/reasons.js";
 import type { Quantities } from "../../lib/traffic.js";
 import type { DependabilityStatus } from "../dependability/sensor-dependability.js";
 import type { PrivilegesStatus } from "../privileges/confine.js";
+import type { ShedStatus } from "./shedding.js";
 import type { ShipperFigures } from "./shipper.js";
 
 export interface WorkerStatus {
@@ -24,6 +26,10 @@ export interface IntervalStatus {
   packets: number;
   bytes: number;
   drops: Record<DropCause, number>;
+  /** Share of the flows that was counted; 1: all. */
+  sampling: number;
+  /** 1 - relative error bound of the busiest links together (lib/sampling.ts). */
+  accuracy: number;
   quantities: Partial<Record<string, Quantities>>;
 }
 
@@ -51,10 +57,14 @@ export interface SensorStatus {
   counters: Record<CounterName, number>;
   /** Cumulative, exclusive causes: frames offered = counters.frames + their sum. */
   drops: Record<DropCause, number>;
+  /** Load shedding; null where the source has none. */
+  shedding: ShedStatus | null;
   xdp_statistics: Record<string, number>[];
   interface_counters: Record<string, number>;
   /** Frames that reached the XDP program, and those it left to the host's stack; null for files. */
   xdp_seen: { frames: number; passed: number } | null;
+  /** Mode inline: per direction, cumulative; null in other modes. */
+  forward: Forward[] | null;
   workers: WorkerStatus[];
   sandboxes: SandboxStatus[];
   matrix: { cpu_ns: number; memory_bytes: number; pending: number };

@@ -8,23 +8,30 @@
         "src/capabilities.cc",
         "src/error.cc",
         "src/ethtool.cc",
+        "src/ethtool_details.cc",
         "src/every_thread.cc",
         "src/landlock.cc",
         "src/link.cc",
+        "src/links.cc",
         "src/memory.cc",
+        "src/neighbours.cc",
         "src/netlink.cc",
         "src/notify.cc",
         "src/probe.cc",
         "src/program.cc",
+        "src/ringbuf.cc",
         "src/rings.cc",
         "src/seccomp.cc",
         "src/socket.cc",
+        "src/standing.cc",
         "src/thread.cc",
         "src/umem.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
       "libraries": ["-lbpf"],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "_FILE_OFFSET_BITS=64"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "_FILE_OFFSET_BITS=64",
+        # A thread that is ended while it loads the addon can neither go on nor throw: not a reason to abort the process.
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],
       "cflags_cc": ["-std=gnu++17", "-fexceptions", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
@@ -36,6 +43,13 @@
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags_cc!": ["-fno-exceptions"],
       "cflags_cc": ["-fexceptions", "-Wall", "-Wextra", "-fvisibility=hidden"]
+    },
+    {
+      "target_name": "tc-attach",
+      "type": "executable",
+      "sources": ["src/tc-attach/clsact.c", "src/tc-attach/main.c"],
+      "libraries": ["-lbpf"],
+      "cflags": ["-O2", "-Wall", "-Wextra"]
     }
   ]
 }

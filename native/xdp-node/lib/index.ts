@@ -2,7 +2,8 @@ export { dropCapabilities, effectiveCapabilities } from "./capabilities.js";
 export { XdpError, type XdpErrorCode } from "./errors.js";
 export { Frames } from "./frames.js";
 export { type CapabilitySets, type HeldPrivileges, heldPrivileges, setDumpable } from "./held.js";
-export { type Channels, type InterfaceReport, interfaceCounters } from "./interface.js";
+export { type Channels, type InterfaceReport, interfaceCounters, interfaceIndex, linkState } from "./interface.js";
+export { type BoundSocket, type InterfaceDetails, inspectInterface, type TcProgram } from "./inspect.js";
 export { type FileRestriction, type FileRules, landlockAbi, restrictFiles } from "./landlock.js";
 export { BpfMap, BpfMap as XskMap } from "./map.js";
 export {
@@ -16,9 +17,11 @@ export {
   pageSize,
   privateBytes,
 } from "./memory.js";
+export { InterfaceWatch, type NetworkInterface, networkInterfaces } from "./links.js";
 export { notifyServiceManager } from "./notify.js";
 export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
+export { RingBuffer, type RingBufferOptions } from "./ringbuf.js";
 export {
   BPF_ATTACH_COMMANDS,
   BPF_COMMANDS,
@@ -31,13 +34,6 @@ export {
   seccompRules,
 } from "./seccomp.js";
 export {
-  holdPromiscuous,
-  isBpfFileSystem,
-  type StandingKind,
-  StandingLink,
-  setPromiscuous,
-} from "./standing.js";
-export {
   type Ring,
   type RingSizes,
   waitForFrames,
@@ -47,5 +43,13 @@ export {
   XskSocket,
   type XskStatistics,
 } from "./socket.js";
+export {
+  holdPromiscuous,
+  isBpfFileSystem,
+  type StandingKind,
+  StandingLink,
+  setPromiscuous,
+} from "./standing.js";
+export { type Direction, TcAttacher, type TcAttachment, type TcLoadOptions, TcPrograms } from "./tc.js";
 export { cpuNsOfThread, setThreadAffinity, setThreadName, threadCpuNs, threadId } from "./thread.js";
 export { Umem, type UmemRange } from "./umem.js";

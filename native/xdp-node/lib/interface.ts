@@ -60,6 +60,16 @@ export function interfaceCounters(name: string): Record<string, number> {
   return guard(`read the counters of ${name}`, () => native.linkInfo(interfaceIndex(name))).counters;
 }
 
+/** Whether an interface is up, and whether its link is (carrier); its counters as interfaceCounters() has them. */
+export function linkState(name: string): {
+  up: boolean;
+  running: boolean;
+  counters: Record<string, number>;
+} {
+  const { up, running, counters } = guard(`ask ${name}`, () => native.linkInfo(interfaceIndex(name)));
+  return { up, running, counters };
+}
+
 export interface InterfaceReport {
   name: string;
   index: number;

@@ -129,6 +129,10 @@ export interface Native {
   linkInfo(ifindex: number): {
     up: boolean;
     running: boolean;
+    loopback: boolean;
+    promiscuous: number;
+    kind?: string;
+    master?: number;
     mtu: number;
     rxQueues: number;
     txQueues: number;
@@ -142,7 +146,36 @@ export interface Native {
     channels?: { rx: number; tx: number; combined: number };
     features: Record<string, boolean>;
   };
-  tryKernel(): { socket: number; bpf: number; xskmap: number; xdpProgram: number; memlock: number };
+  ethtoolDetails(name: string): {
+    version?: string;
+    firmware?: string;
+    speedMbps?: number;
+    rings?: { rx: number; rxMax: number; tx: number; txMax: number };
+    channelsMax?: { rx: number; tx: number; combined: number };
+    coalescing?: { rxUsecs: number; rxFrames: number; adaptiveRx: boolean };
+    rss?: { entries: number; queues: number[]; keyBytes: number };
+    flowHash?: Record<string, string[]>;
+  };
+  tcPrograms(ifindex: number): {
+    tcx: number;
+    filters: number;
+    programs: { direction: "ingress" | "egress"; kind: string; programId?: number; name?: string }[];
+  };
+  xdpSockets(): {
+    errno: number;
+    sockets: { ifindex: number; queue: number; zerocopy: boolean; inode: number }[];
+  };
+  programName(id: number): string;
+  tcxErrno(): number;
+  tryKernel(): {
+    socket: number;
+    bpf: number;
+    xskmap: number;
+    ringBuffer: number;
+    xdpProgram: number;
+    busyPoll: number;
+    memlock: number;
+  };
   notify(socket: string, state: string): number;
   threadCpuNs(): bigint;
   wakeRxFd(fd: number): void;

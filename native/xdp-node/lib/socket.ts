@@ -205,6 +205,27 @@ export function wakeRx(fd: number): void {
   guard("wake the RX side", () => native.wakeRxFd(fd));
 }
 
+/**
+ * Lets the kernel send what is in the TX ring of a socket that another thread owns. 0, or the errno of what it could
+ * not do for the time being: EAGAIN (come again), EBUSY (the device dropped a frame), ENOBUFS, ENETDOWN.
+ * @throws XdpError XDP_INTERFACE_GONE, XDP_CLOSED
+ */
+export function wakeTx(fd: number): number {
+  try {
+    return native.wakeTxFd(fd);
+  } catch (error) {
+    throw translate(error, "wake the TX side");
+  }
+}
+
+/**
+ * Blocks the calling thread until one of these sockets has frames or the time is over; how many of them have.
+ * Sockets in copy mode send what is in their TX rings meanwhile.
+ */
+export function waitForFrames(fds: number[], microseconds: number): number {
+  return guard("wait for frames", () => native.waitForFrames(fds, microseconds));
+}
+
 function bindFlags(options: XskOptions): number {
   const mode = { auto: 0, copy: XDP_COPY, zerocopy: XDP_ZEROCOPY }[options.bind];
   if (mode === undefined) throw badArgument(`bind "${options.bind}"`, "use auto, copy or zerocopy");

@@ -19,15 +19,20 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitBacking(env, exports);
   InitCapabilities(env, exports);
   InitEthtool(env, exports);
+  InitEthtoolDetails(env, exports);
   InitLandlock(env, exports);
   InitLink(env, exports);
+  InitLinks(env, exports);
   InitMemory(env, exports);
+  InitNeighbours(env, exports);
   InitNetlink(env, exports);
   InitNotify(env, exports);
   InitProbe(env, exports);
   InitProgram(env, exports);
+  InitRingBuffer(env, exports);
   InitSeccomp(env, exports);
   InitSocket(env, exports);
+  InitStanding(env, exports);
   InitThread(env, exports);
   return exports;
 }

@@ -15,7 +15,9 @@
 
 namespace xdp {
 
+constexpr int kSendBuffer = 64 << 20;
 constexpr int64_t kMaxRing = int64_t{1} << 22;
+constexpr uint32_t kMaxWait = 64;
 constexpr int64_t kMaxBytes = int64_t{1} << 40;
 
 Napi::Function Socket::Define(Napi::Env env) {
@@ -86,6 +88,7 @@ void Socket::Open(Napi::Env env, Napi::Value view, Napi::Object options) {
   rings_ = Napi::Persistent(MapRings(env, fd_, sizes, area, whole.start, &mapped_));
   SetBusyPoll(env, static_cast<int>(IntegerOf(options, "busyPollUsecs", 0, INT32_MAX)),
               static_cast<int>(IntegerOf(options, "busyPollBudget", 0, UINT16_MAX)));
+  SetSending(sizes.tx);
   Bind(env, options, shared_fd);
 }
 
@@ -97,6 +100,15 @@ void Socket::SetBusyPoll(Napi::Env env, int usecs, int budget) {
       setsockopt(fd_, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget) != 0) {
     Fail(env, "busy-poll", "setsockopt", errno);
   }
+}
+
+// In copy mode the kernel copies each frame to a buffer that counts against the socket's send buffer, and by default
+// sends 32 at a call. Both limits are raised where the kernel lets us; where it does not, it takes more calls.
+void Socket::SetSending(uint32_t entries) {
+  if (entries == 0) return;
+  int bytes = kSendBuffer;
+  setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
+  setsockopt(fd_, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &entries, sizeof entries);
 }
 
 static int64_t MonotonicMs() {
@@ -227,9 +239,36 @@ static void WakeRxFd(const Napi::CallbackInfo& info) {
   CheckWake(info.Env(), recvfrom(fd, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr), "recvfrom");
 }
 
+// wakeTxFd(fd): 0, or the errno of a failure that passes.
+static Napi::Value WakeTxFd(const Napi::CallbackInfo& info) {
+  int fd = static_cast<int>(IntegerArgument(info, 0, "fd", 0, INT32_MAX));
+  ssize_t result = sendto(fd, nullptr, 0, MSG_DONTWAIT, nullptr, 0);
+  int err = result >= 0 ? 0 : errno;
+  CheckWake(info.Env(), result, "sendto");
+  return Napi::Number::New(info.Env(), err);
+}
+
+// waitForFrames(fds, microseconds): how many of the sockets have frames.
+static Napi::Value WaitForFrames(const Napi::CallbackInfo& info) {
+  if (!info[0].IsArray()) FailArgument(info.Env(), "fds must be an array");
+  Napi::Array fds = info[0].As<Napi::Array>();
+  struct pollfd requests[kMaxWait];
+  if (fds.Length() > kMaxWait) FailArgument(info.Env(), "too many sockets to wait for");
+  for (uint32_t i = 0; i < fds.Length(); i++) {
+    requests[i] = {fds.Get(i).ToNumber().Int32Value(), POLLIN, 0};
+  }
+  int64_t microseconds = IntegerArgument(info, 1, "microseconds", 0, INT32_MAX);
+  struct timespec limit = {microseconds / 1000000, microseconds % 1000000 * 1000};
+  int ready = ppoll(requests, fds.Length(), &limit, nullptr);
+  if (ready < 0 && errno != EINTR) Fail(info.Env(), "wake", "ppoll", errno);
+  return Napi::Number::New(info.Env(), ready < 0 ? 0 : ready);
+}
+
 void InitSocket(Napi::Env env, Napi::Object exports) {
   exports.Set("Socket", Socket::Define(env));
   exports.Set("wakeRxFd", Napi::Function::New(env, WakeRxFd, "wakeRxFd"));
+  exports.Set("wakeTxFd", Napi::Function::New(env, WakeTxFd, "wakeTxFd"));
+  exports.Set("waitForFrames", Napi::Function::New(env, WaitForFrames, "waitForFrames"));
 }
 
 }  // namespace xdp

@@ -1,0 +1,320 @@
+/**
+ * Mode inline: a bump in the wire. Frames received on either side are counted in the sandbox and leave by the other, out
+ * of the same UMEM; the capture workers forward, the main thread watches links and counters.
+ */
+import { availableParallelism } from "node:os";
+import { interfaceIndex, type XskSocket } from "xdp-node";
+import { memoryLayout, QUEUES_MAX, type SealCause } from "../../lib/abi.js";
+import { SparsewireError } from "../../lib/errors.js";
+import { FORWARD_DROPS, type Forward } from "../../lib/forward.js";
+import type { Manifest } from "../../lib/manifest.js";
+import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
+import { configureSandbox } from "../capture/configure.js";
+import { ControlView } from "../capture/control-view.js";
+import { sandboxMemory } from "../capture/sandbox.js";
+import type { Logger } from "../log.js";
+import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
+import type { SensorConfig } from "./config.js";
+import { explain } from "./guard.js";
+import { InlineBridge } from "./inline-bridge.js";
+import { checkInline, type InlineCheck } from "./inline-check.js";
+import { openPair, pairLayout } from "./inline-pair.js";
+import { InterfaceLoss } from "./interface-loss.js";
+import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
+
+/** How often links are looked at. */
+const WATCH_MS = 100;
+/** Packets of a sub-window: sorting one stops forwarding, so it is a small one (about 0.1 ms). */
+const LOG_ENTRIES = 1 << 14;
+/** Jumbo frames need more than a chunk less the kernel's headroom (and Ethernet with a VLAN tag). */
+const XDP_HEADROOM = 256;
+const FRAME_OVERHEAD = 18;
+
+interface Capture {
+  memory: WebAssembly.Memory;
+  control: ControlView;
+  /** Queue pairs, and the sockets of each: A, B and maybe the divert interface. */
+  queues: number[];
+  pairs: XskSocket[][];
+}
+
+export class InlineSource implements FrameSource {
+  readonly name: string;
+  readonly #config: SensorConfig;
+  readonly #hashKey: readonly [bigint, bigint];
+  readonly #logger: Logger | undefined;
+  readonly #workers: CaptureWorkers;
+  readonly #captures: Capture[] = [];
+  readonly #interfaces: string[];
+  #bridge: InlineBridge | undefined;
+  #losses: InterfaceLoss[] = [];
+  #effective: Manifest["effective"] = null;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopping = false;
+  #seen = { frames: 0, passed: 0 };
+
+  constructor(config: SensorConfig, hashKey: readonly [bigint, bigint], logger?: Logger) {
+    this.#config = config;
+    this.#hashKey = hashKey;
+    this.#logger = logger;
+    this.#workers = new CaptureWorkers(config);
+    const { peer, divert } = config.inline;
+    this.#interfaces = [config.interface!, peer!, ...(divert === undefined ? [] : [divert])];
+    this.name = `${config.interface}<>${peer}`;
+  }
+
+  get effective(): Manifest["effective"] {
+    return this.#effective;
+  }
+
+  get memories(): WebAssembly.Memory[] {
+    return this.#captures.map(({ memory }) => memory);
+  }
+
+  get sequence(): number {
+    return this.#workers.sequence;
+  }
+
+  get queues(): number[][] {
+    return this.#captures.map(({ queues, pairs }) =>
+      queues.flatMap((queue, i) => pairs[i]!.map(() => queue)),
+    );
+  }
+
+  async start(events: SourceEvents): Promise<void> {
+    try {
+      const check = checkInline(this.#config);
+      for (const warning of check.warnings) this.#logger?.warn(warning);
+      this.#open(check);
+      await this.#workers.start(
+        this.#captures.map((capture) => this.#task(capture)),
+        events,
+      );
+      this.#watch(events);
+      const attach = this.#bridge!.attach();
+      const sockets = this.#sockets();
+      const isZeroCopy = attach === "native" && sockets.every((socket) => socket.options().zerocopy);
+      const bind = isZeroCopy ? "zerocopy" : "copy";
+      this.#effective = { attach, bind, queues: sockets.length };
+      this.#requireBind(bind);
+    } catch (error) {
+      await this.#terminate(true);
+      throw explain(error);
+    }
+    const { fallback } = this.#bridge!;
+    this.#logger?.info({ on_exit: this.#config.inline.on_exit, fallback }, "forwarding");
+  }
+
+  ask(sequence: number, cause: SealCause): boolean {
+    return this.#workers.ask(sequence, cause);
+  }
+
+  drops(): Record<DropCause, number> {
+    this.#read();
+    const drops = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
+    for (const loss of this.#losses.slice(0, 2)) {
+      for (const [cause, frames] of Object.entries(loss.received())) drops[cause as DropCause] += frames;
+    }
+    drops.uncounted = this.#sum(0, "uncounted") + this.#sum(1, "uncounted");
+    return drops;
+  }
+
+  statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> } {
+    this.#read();
+    const total: Record<string, number> = {};
+    for (const { counters } of this.#losses.slice(0, 2)) {
+      for (const [name, value] of Object.entries(counters)) total[name] = (total[name] ?? 0) + value;
+    }
+    return { xdp: this.#losses.flatMap(({ xdp }) => xdp), interface: total };
+  }
+
+  seen(): { frames: number; passed: number } {
+    this.#read();
+    return this.#seen;
+  }
+
+  /** Per direction, since the start. */
+  forward(): Forward[] {
+    this.#read();
+    return [0, 1].map((side) => {
+      const sum = (name: string): number => this.#sum(side, name);
+      const lost = this.#losses[1 - side]?.sent() ?? { tx_invalid: 0, device: 0 };
+      const queued = sum("forwarded");
+      const dropped = Object.fromEntries(
+        FORWARD_DROPS.map((cause) => [cause, cause in lost ? lost[cause as keyof typeof lost] : sum(cause)]),
+      ) as Forward["dropped"];
+      return {
+        from: this.#interfaces[side]!,
+        to: this.#interfaces[1 - side]!,
+        frames: sum("frames") + sum("uncounted"),
+        forwarded: Math.max(0, queued - lost.tx_invalid - lost.device),
+        bytes: sum("forwarded_bytes"),
+        diverted: sum("diverted"),
+        dropped,
+      };
+    });
+  }
+
+  vitals(): WorkerVitals[] {
+    return this.#workers.vitals();
+  }
+
+  /** Hands the wire over to the kernel (or to nobody), forwards what is in the rings, seals, closes. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    for (const { queues } of this.#captures) this.#bridge?.letGo(queues);
+    await this.#workers.drain();
+    this.#readQuietly();
+    await this.#terminate(false);
+  }
+
+  #requireBind(bind: "copy" | "zerocopy"): void {
+    if (this.#config.bind !== "zerocopy" || bind === "zerocopy") return;
+    throw new SparsewireError(
+      "NO_ZEROCOPY",
+      `${this.name}: zero-copy was demanded, but frames would be copied`,
+      { exit: 5, mend: 'set bind = "auto", or use interfaces whose drivers both have AF_XDP zero-copy' },
+    );
+  }
+
+  #open(check: InlineCheck): void {
+    const { memory: sizes, multi_buffer } = this.#config;
+    const isJumbo = check.sides[0].mtu + FRAME_OVERHEAD > sizes.chunk_bytes - XDP_HEADROOM;
+    const multiBuffer = multi_buffer === "on" || (multi_buffer === "auto" && isJumbo);
+    const names = [this.#interfaces[0]!, this.#interfaces[1]!] as const;
+    const indexes = [interfaceIndex(names[0]), interfaceIndex(names[1])] as const;
+    this.#bridge = new InlineBridge(this.#config, { names, indexes }, multiBuffer);
+    const { bind } = this.#config;
+    try {
+      this.#openPairs(check.queues, bind, multiBuffer);
+    } catch (error) {
+      // The first side decides how the shared UMEM is used; the second may have no zero-copy.
+      if (bind !== "auto" || (error as { code?: string }).code !== "XDP_ZEROCOPY_UNSUPPORTED") throw error;
+      this.#closeSockets();
+      this.#captures.length = 0;
+      this.#openPairs(check.queues, "copy", multiBuffer);
+    }
+    this.#losses = this.#interfaces.map(
+      (name, side) =>
+        new InterfaceLoss(name, () => this.#sockets().filter((each) => each.interface === name && side >= 0)),
+    );
+  }
+
+  #openPairs(queues: readonly number[], bind: SensorConfig["bind"], multiBuffer: boolean): void {
+    const { memory: sizes } = this.#config;
+    const entries = this.#interfaces.length;
+    const heap = {
+      logEntries: LOG_ENTRIES,
+      linkBudget: sizes.link_budget,
+      addressBudget: sizes.address_budget,
+    };
+    for (const share of this.#shares(queues)) {
+      const layout = memoryLayout({
+        ...heap,
+        queues: share.flatMap(() => pairLayout(this.#config, entries)),
+      });
+      const memory = sandboxMemory(layout.pages);
+      const control = new ControlView(memory);
+      configureSandbox(control, layout, { ...heap, hashKey: this.#hashKey, queues: share.length * entries });
+      const capture: Capture = { memory, control, queues: share, pairs: [] };
+      this.#captures.push(capture);
+      for (const [i, queue] of share.entries()) {
+        const first = i * entries;
+        const places = layout.queues.slice(first, first + entries);
+        const plan = { interfaces: this.#interfaces, queue, config: this.#config, bind, multiBuffer };
+        const sockets = openPair(memory, control, places, first, plan);
+        capture.pairs.push(sockets);
+        for (const side of [0, 1]) this.#bridge!.take(side, queue, sockets[side]!);
+      }
+    }
+  }
+
+  /** Queue pairs dealt to as many workers as there are cores for. */
+  #shares(queues: readonly number[]): number[][] {
+    const most = Math.floor(QUEUES_MAX / this.#interfaces.length);
+    const fewest = Math.ceil(queues.length / most);
+    const wanted = this.#config.workers ?? availableParallelism();
+    const workers = Math.max(fewest, Math.min(queues.length, wanted));
+    return Array.from({ length: workers }, (_, i) => queues.filter((_queue, at) => at % workers === i));
+  }
+
+  #task({ memory, pairs }: Capture): CaptureTask {
+    const sockets = pairs.flat();
+    const entries = this.#interfaces.length;
+    const receiving = sockets.map((_, i) => i).filter((i) => i % entries < 2);
+    return {
+      memory,
+      queues: sockets.length,
+      wakeFds: [],
+      forward: { fds: sockets.map(({ fd }) => fd), receiving, spinUs: this.#config.inline.spin * 1000 },
+    };
+  }
+
+  /** Tells the sandboxes which interfaces can send, and the sensor when one is deleted. */
+  #watch(events: SourceEvents): void {
+    this.#timer = setInterval(() => {
+      try {
+        this.#readNow();
+      } catch (error) {
+        if (this.#isStopping) return;
+        clearInterval(this.#timer);
+        events.failed(explain(error) as Error);
+      }
+    }, WATCH_MS);
+  }
+
+  #readNow(): void {
+    for (const loss of this.#losses) loss.read();
+    const entries = this.#interfaces.length;
+    for (const { control, pairs } of this.#captures) {
+      for (let i = 0; i < pairs.length * entries; i++) {
+        control.setQueue(i, { out_down: this.#losses[i % entries]!.isRunning ? 0 : 1 });
+      }
+    }
+    const queues = this.#captures.flatMap(({ queues: each }) => each);
+    const seen = [0, 1].map((side) => this.#bridge!.seen(side, queues));
+    this.#seen = { frames: seen[0]!.frames + seen[1]!.frames, passed: seen[0]!.passed + seen[1]!.passed };
+  }
+
+  #read(): void {
+    if (this.#sockets().every(({ fd }) => fd >= 0)) this.#readQuietly();
+  }
+
+  /** A deleted interface is the watch's affair; the last figures stand. */
+  #readQuietly(): void {
+    try {
+      this.#readNow();
+    } catch {
+      // As said.
+    }
+  }
+
+  #sum(side: number, name: string): number {
+    const entries = this.#interfaces.length;
+    return this.#captures.reduce(
+      (total, { control, pairs }) =>
+        total + pairs.reduce((sum, _, i) => sum + control.queueCount(i * entries + side, name), 0),
+      0,
+    );
+  }
+
+  #sockets(): XskSocket[] {
+    return this.#captures.flatMap(({ pairs }) => pairs.flat());
+  }
+
+  #closeSockets(): void {
+    // Those that share a UMEM before the one that registered it.
+    for (const socket of this.#sockets().reverse()) socket.close();
+  }
+
+  async #terminate(isFailure: boolean): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    await this.#workers.terminate();
+    this.#closeSockets();
+    if (isFailure) this.#bridge?.abandon();
+    else this.#bridge?.close();
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * A sensor in mode inline between two hosts: left tx0 -- rx0 [sensor] rx1 -- tx1 right, each end in a namespace of its
+ * own, and a third interface rx2 for diverted frames if asked for.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Forward } from "../../lib/forward.js";
+import { Rig, type RigOptions, sleep } from "./rig.js";
+import type { Namespace } from "./tools/netns.js";
+
+export interface InlineOptions extends RigOptions {
+  onExit?: "open" | "closed";
+  /** Lines of [inline] beside peer, on_exit and pins. */
+  inline?: string;
+  divert?: boolean;
+}
+
+export class InlineRig extends Rig {
+  readonly left: Namespace;
+  readonly right: Namespace;
+  readonly aside: Namespace | undefined;
+  /** A BPF file system of its own: the namespaces' /sys has none. */
+  readonly pins = mkdtempSync(join(tmpdir(), "sparsewire-bpffs-"));
+
+  constructor(options: InlineOptions = {}) {
+    super(options);
+    const mounted = spawnSync("mount", ["-t", "bpf", "bpf", this.pins]);
+    if (mounted.status !== 0) throw new Error(`no BPF file system: ${mounted.stderr}`);
+    this.left = this.sender;
+    this.right = this.lab.namespace("ty");
+    // GRO on the far ends: frames that XDP sends out of a veth need NAPI there.
+    this.lab.veth(this.right, "tx1", this.receiver, "rx1", {
+      ...options,
+      ...(options.addresses && { addresses: [options.addresses[1], ""] }),
+    });
+    if (options.divert) {
+      this.aside = this.lab.namespace("tz");
+      this.lab.veth(this.aside, "tx2", this.receiver, "rx2", { ...options });
+    }
+    this.configureInline(options);
+  }
+
+  configureInline(options: InlineOptions): void {
+    const divert = options.divert ? 'divert = "rx2"\n' : "";
+    this.configure({
+      ...options,
+      top: `mode = "inline"\n${options.top ?? ""}`,
+      tables: `[inline]\npeer = "rx1"\non_exit = "${options.onExit ?? "closed"}"\npins = "${this.pins}"\n${divert}${options.inline ?? ""}\n${options.tables ?? ""}`,
+    });
+  }
+
+  /** Waits until a direction has `frames` frames accounted for: forwarded, diverted or dropped by name. */
+  async forwarded(from: string, frames: number): Promise<Forward> {
+    for (const deadline = Date.now() + 10_000; ; ) {
+      const { forward } = await this.status();
+      const direction = forward!.find((each) => each.from === from)!;
+      if (accounted(direction) >= frames || Date.now() > deadline) return direction;
+      await sleep(50);
+    }
+  }
+
+  override close(): void {
+    super.close();
+    spawnSync("umount", ["-l", this.pins]);
+    rmSync(this.pins, { recursive: true, force: true });
+  }
+}
+
+export const accounted = ({ forwarded, diverted, dropped }: Forward): number =>
+  Object.values(dropped).reduce((sum, count) => sum + count, forwarded + diverted);
