@@ -94,6 +94,8 @@ function bpf() {
       "-mcpu=v3",
       "-Wall",
       "-Werror",
+      "-ffreestanding",
+      "-I../native/sandbox/build",
       "-idirafter",
       multiarchInclude(),
     ];
@@ -149,7 +151,8 @@ const STEPS = [
   {
     name: "BPF",
     make: bpf,
-    inputs: () => filesBelow("bpf").concat("native/build.mjs"),
+    inputs: () =>
+      filesBelow("bpf").concat("lib/abi.ts", "lib/abi-header.ts", "lib/reasons.ts", "native/build.mjs"),
     output: "bpf/build/redirect.bpf.o",
   },
   {

@@ -200,6 +200,22 @@ const TABLE: Record<string, Record<string, Row>> = {
     },
     ENODEV: NO_INTERFACE,
   },
+  "tc-attach": {
+    EINVAL: {
+      code: "XDP_UNSUPPORTED",
+      why: "the kernel has no tcx, or another filter is in the way",
+      mend: "attach with auto or clsact, or use Linux 6.6 or newer; tc filter show dev IF ingress",
+    },
+    ENODEV: NO_INTERFACE,
+    ENXIO: NO_INTERFACE,
+  },
+  "ring-buffer": {
+    EINVAL: {
+      code: "XDP_UNSUPPORTED",
+      why: "the kernel refuses this ring buffer",
+      mend: "use Linux 5.8 or newer, and a size that is a power of two",
+    },
+  },
   map: {
     E2BIG: { code: "XDP_MAP_FULL", why: "there is no room for this key", mend: "load with larger maps" },
     EBADF: CLOSED,

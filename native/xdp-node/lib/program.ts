@@ -33,7 +33,7 @@ export class XdpProgram {
     const where = typeof object === "string" ? object : `an object of ${object.byteLength} bytes`;
     return guard(`load ${options.program} of ${where}`, () => {
       const loaded = new native.Program(object, {
-        program: options.program,
+        programs: [options.program],
         frags: options.frags === true,
         maps: Object.entries(options.maps ?? {}).map(([name, { maxEntries }]) => [name, maxEntries]),
         constants: Object.entries(options.constants ?? {}).map(([name, value]) => [name, BigInt(value)]),

@@ -18,6 +18,7 @@
 
 #include "addon.h"
 #include "error.h"
+#include "netlink.h"
 
 namespace xdp {
 
@@ -79,6 +80,8 @@ std::vector<uint8_t> AskLink(Napi::Env env, int ifindex) {
   return answer;
 }
 
+}  // namespace
+
 Napi::Object CountersOf(Napi::Env env, const rtattr* attribute) {
   // Older kernels send a shorter structure, newer ones a longer one: take the members that are there.
   rtnl_link_stats64 counts = {};
@@ -94,6 +97,8 @@ Napi::Object CountersOf(Napi::Env env, const rtattr* attribute) {
   return result;
 }
 
+namespace {
+
 double Word(const rtattr* attribute) {
   uint32_t value = 0;
   size_t length = std::min(sizeof value, static_cast<size_t>(RTA_PAYLOAD(attribute)));
@@ -101,7 +106,19 @@ double Word(const rtattr* attribute) {
   return value;
 }
 
-// linkInfo(ifindex): {mtu, up, running, rxQueues, txQueues, kind?, counters}
+// The kind of a virtual interface ("veth", "bond"); "" for hardware.
+std::string KindOf(const rtattr* attribute) {
+  int left = static_cast<int>(RTA_PAYLOAD(attribute));
+  for (auto* each = static_cast<rtattr*>(RTA_DATA(attribute)); RTA_OK(each, left); each = RTA_NEXT(each, left)) {
+    if (each->rta_type != IFLA_INFO_KIND) continue;
+    auto* text = static_cast<const char*>(RTA_DATA(each));
+    return std::string(text, strnlen(text, RTA_PAYLOAD(each)));
+  }
+  return "";
+}
+
+// linkInfo(ifindex): {mtu, up, running, loopback, promiscuous, rxQueues, txQueues, kind?, master?: ifindex, counters};
+// promiscuous counts who asked for it.
 Napi::Value LinkInfo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::vector<uint8_t> answer =
@@ -111,12 +128,21 @@ Napi::Value LinkInfo(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("up", Napi::Boolean::New(env, (body->ifi_flags & IFF_UP) != 0));
   result.Set("running", Napi::Boolean::New(env, (body->ifi_flags & IFF_RUNNING) != 0));
+  result.Set("loopback", Napi::Boolean::New(env, (body->ifi_flags & IFF_LOOPBACK) != 0));
+  result.Set("promiscuous", (body->ifi_flags & IFF_PROMISC) != 0 ? 1 : 0);
   int left = static_cast<int>(IFLA_PAYLOAD(header));
   for (rtattr* each = IFLA_RTA(body); RTA_OK(each, left); each = RTA_NEXT(each, left)) {
     switch (each->rta_type) {
       case IFLA_MTU: result.Set("mtu", Word(each)); break;
       case IFLA_NUM_RX_QUEUES: result.Set("rxQueues", Word(each)); break;
       case IFLA_NUM_TX_QUEUES: result.Set("txQueues", Word(each)); break;
+      case IFLA_MASTER: result.Set("master", Word(each)); break;
+      case IFLA_PROMISCUITY: result.Set("promiscuous", Word(each)); break;
+      case IFLA_LINKINFO: {
+        std::string kind = KindOf(each);
+        if (!kind.empty()) result.Set("kind", kind);
+        break;
+      }
       case IFLA_STATS64: result.Set("counters", CountersOf(env, each)); break;
       default: break;
     }

@@ -39,7 +39,8 @@ static int KeepLog(enum libbpf_print_level level, const char* format, va_list ar
 Napi::Function Program::Define(Napi::Env env) {
   return DefineClass(
       env, "Program",
-      {InstanceAccessor<&Program::GetFd>("fd"), InstanceMethod<&Program::MapInfo>("mapInfo"),
+      {InstanceAccessor<&Program::GetFd>("fd"), InstanceMethod<&Program::FdOf>("fdOf"),
+       InstanceMethod<&Program::MapInfo>("mapInfo"),
        InstanceMethod<&Program::Lookup>("lookup"), InstanceMethod<&Program::Update>("update"),
        InstanceMethod<&Program::Remove>("remove"), InstanceMethod<&Program::CloseCall>("close")});
 }
@@ -76,18 +77,24 @@ void Program::Open(Napi::Env env, Napi::Value source, Napi::Object options) {
 }
 
 void Program::Select(Napi::Env env, Napi::Object options) {
-  std::string name = options.Get("program").ToString().Utf8Value();
   bpf_program* each;
-  bpf_object__for_each_program(each, object_) {
-    bool chosen = name == bpf_program__name(each);
-    bpf_program__set_autoload(each, chosen);
-    if (chosen) program_ = each;
+  bpf_object__for_each_program(each, object_) bpf_program__set_autoload(each, false);
+  Napi::Array names = options.Get("programs").As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    std::string name = names.Get(i).ToString().Utf8Value();
+    bpf_program* chosen = bpf_object__find_program_by_name(object_, name.c_str());
+    if (chosen == nullptr) FailArgument(env, "the object has no program " + name);
+    auto type = bpf_program__type(chosen);
+    if (type != BPF_PROG_TYPE_XDP && type != BPF_PROG_TYPE_SCHED_CLS) {
+      FailArgument(env, name + " is neither an XDP program nor a tc classifier");
+    }
+    bpf_program__set_autoload(chosen, true);
+    if (options.Get("frags").ToBoolean()) {
+      bpf_program__set_flags(chosen, bpf_program__flags(chosen) | BPF_F_XDP_HAS_FRAGS);
+    }
+    if (program_ == nullptr) program_ = chosen;
   }
-  if (program_ == nullptr) FailArgument(env, "the object has no program " + name);
-  if (bpf_program__type(program_) != BPF_PROG_TYPE_XDP) FailArgument(env, name + " is not an XDP program");
-  if (options.Get("frags").ToBoolean()) {
-    bpf_program__set_flags(program_, bpf_program__flags(program_) | BPF_F_XDP_HAS_FRAGS);
-  }
+  if (program_ == nullptr) FailArgument(env, "name a program to load");
 }
 
 void Program::SizeMaps(Napi::Env env, Napi::Array maps) {
@@ -171,6 +178,15 @@ bpf_map* Program::MapOf(const Napi::CallbackInfo& info) const {
 Napi::Value Program::GetFd(const Napi::CallbackInfo& info) {
   OpenObject(info.Env());
   return Napi::Number::New(info.Env(), bpf_program__fd(program_));
+}
+
+// fdOf(name): the descriptor of one of the programs that were loaded.
+Napi::Value Program::FdOf(const Napi::CallbackInfo& info) {
+  std::string name = info[0].ToString().Utf8Value();
+  const bpf_program* program = bpf_object__find_program_by_name(OpenObject(info.Env()), name.c_str());
+  int fd = program == nullptr ? -1 : bpf_program__fd(program);
+  if (fd < 0) FailArgument(info.Env(), "no program " + name + " was loaded");
+  return Napi::Number::New(info.Env(), fd);
 }
 
 static bool IsPerCpu(const bpf_map* map) {

@@ -1,4 +1,4 @@
-// A loaded BPF object: one XDP program of it and its maps.
+// A loaded BPF object: some of its programs (XDP or tc) and its maps.
 #pragma once
 #include <bpf/libbpf.h>
 #include <napi.h>
@@ -13,7 +13,7 @@ class Program : public Napi::ObjectWrap<Program>, public Closable {
  public:
   static Napi::Function Define(Napi::Env env);
 
-  // new Program(bytes | path, {program, frags, maps: [[name, maxEntries]], constants: [[name, bigint]]})
+  // new Program(bytes | path, {programs: [name], frags, maps: [[name, maxEntries]], constants: [[name, bigint]]})
   explicit Program(const Napi::CallbackInfo& info);
   ~Program() override;
   void Close() override;
@@ -27,6 +27,7 @@ class Program : public Napi::ObjectWrap<Program>, public Closable {
   bpf_map* MapOf(const Napi::CallbackInfo& info) const;
 
   Napi::Value GetFd(const Napi::CallbackInfo& info);
+  Napi::Value FdOf(const Napi::CallbackInfo& info);
   Napi::Value MapInfo(const Napi::CallbackInfo& info);
   Napi::Value Lookup(const Napi::CallbackInfo& info);
   void Update(const Napi::CallbackInfo& info);
@@ -35,7 +36,7 @@ class Program : public Napi::ObjectWrap<Program>, public Closable {
 
   Addon* addon_;
   bpf_object* object_ = nullptr;
-  bpf_program* program_ = nullptr;
+  bpf_program* program_ = nullptr;  // the first of them
 };
 
 }  // namespace xdp

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The host's own traffic: for every packet that an interface receives or sends, one record in a BPF ring buffer: how
+// many packets and bytes it is on the wire, and its first 128 bytes. Nothing is changed, pulled or dropped; the next
+// program always goes on with the packet.
+//
+// One ring per CPU, or one for a few of them, so that CPUs do not wait for each other's lock. A record that finds no
+// room is counted, packets and bytes, with the same weights.
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+#include "segments.h"
+
+/* A power of two minus one: the rings that there are. Set by the loader. */
+const volatile __u32 ring_mask = 0;
+
+/* The declared size is only a template; the rings that are put in have their own. */
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 16);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SW_HOST_RINGS_MAX);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+struct total {
+	__u64 packets, bytes;           /* on the wire, of everything that came by */
+	__u64 lost_packets, lost_bytes; /* of those, what found no room in its ring */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct total);
+} totals SEC(".maps");
+
+/* Copies what there is from byte `from` of the packet on, at most `room` bytes. Returns how many. */
+static __always_inline __u32 copy(struct __sk_buff *skb, __u32 from, __u8 *to, const __u32 room)
+{
+	__u32 length = skb->len;
+
+	if (length >= from + room)
+		return bpf_skb_load_bytes(skb, from, to, room) ? 0 : room;
+	length -= from;
+	/* Also the bounds that the verifier wants to see. */
+	if (length == 0 || length > room)
+		return 0;
+	return bpf_skb_load_bytes(skb, from, to, length) ? 0 : length;
+}
+
+/* The first bytes of the packet, with the VLAN tag that the driver (or the stack) keeps beside it put back where it
+ * is on the wire. Returns how many there are. */
+static __always_inline __u32 copy_head(struct __sk_buff *skb, __u8 *to)
+{
+	if (!skb->vlan_present || skb->len < 14)
+		return copy(skb, 0, to, SW_HOST_HEAD_BYTES);
+	if (bpf_skb_load_bytes(skb, 0, to, 12))
+		return 0;
+	*(__be16 *)(to + 12) = skb->vlan_proto;
+	*(__be16 *)(to + 14) = bpf_htons(skb->vlan_tci);
+	return 16 + copy(skb, 12, to + 16, SW_HOST_HEAD_BYTES - 16);
+}
+
+static __always_inline int note(struct __sk_buff *skb, __u32 direction)
+{
+	struct wire wire = wire_of(skb);
+	__u32 zero = 0, index = bpf_get_smp_processor_id() & ring_mask;
+	struct total *total = bpf_map_lookup_elem(&totals, &zero);
+	void *ring = bpf_map_lookup_elem(&rings, &index);
+	struct host_record *record;
+
+	if (!total || !ring)
+		return TC_ACT_UNSPEC;
+	total->packets += wire.packets;
+	total->bytes += wire.bytes;
+
+	/* Load shedding decides here: what the packet weighs is known, and nothing has been reserved for it yet. */
+
+	record = bpf_ringbuf_reserve(ring, sizeof(*record), 0);
+	if (!record) {
+		total->lost_packets += wire.packets;
+		total->lost_bytes += wire.bytes;
+		return TC_ACT_UNSPEC;
+	}
+	record->packets = wire.packets;
+	record->bytes = wire.bytes;
+	record->ifindex = skb->ifindex;
+	record->captured = copy_head(skb, (__u8 *)record->head) | direction << SW_HOST_DIRECTION_SHIFT;
+	/* The sandbox looks by itself; waking nobody saves an interrupt a packet. */
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int sparsewire_in(struct __sk_buff *skb)
+{
+	return note(skb, 0);
+}
+
+SEC("tc")
+int sparsewire_out(struct __sk_buff *skb)
+{
+	return note(skb, 1);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,263 @@
+/**
+ * The host's own traffic, undisturbed: tc programs on the interfaces put a record of every packet into BPF ring buffers
+ * that are mapped in the sandboxes, which drain them. The main thread follows interfaces as they come and go.
+ */
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { RingBuffer, TcAttacher, TcPrograms } from "xdp-node";
+import { HOST_RINGS_MAX, LOG_ENTRIES_DEFAULT, memoryLayout, type SealCause } from "../../lib/abi.js";
+import type { Manifest } from "../../lib/manifest.js";
+import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
+import { configureSandbox } from "../capture/configure.js";
+import { ControlView } from "../capture/control-view.js";
+import { HostView } from "../capture/host-view.js";
+import { sandboxMemory } from "../capture/sandbox.js";
+import type { Logger } from "../log.js";
+import { CaptureWorkers } from "./capture-workers.js";
+import type { SensorConfig } from "./config.js";
+import { explain } from "./guard.js";
+import { HostInterfaces, type WatchedInterface } from "./host-interfaces.js";
+import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
+
+const OBJECT = fileURLToPath(new URL("../../../bpf/build/host.bpf.o", import.meta.url));
+/** How often it is asked whether interfaces have changed. */
+const WATCH_MS = 100;
+
+interface Capture {
+  memory: WebAssembly.Memory;
+  view: HostView;
+  rings: RingBuffer[];
+}
+
+/** What the programs have counted, over all CPUs (struct total of bpf/host.bpf.c). */
+export interface HostTotals {
+  packets: number;
+  bytes: number;
+  lostPackets: number;
+  lostBytes: number;
+}
+
+/** What mode host adds to a sensor's status. */
+export interface HostStatus {
+  interfaces: WatchedInterface[];
+  /** On the wire, as the programs counted: all, and those of them that found no room in a ring buffer. */
+  seen: { packets: number; bytes: number };
+  lost: { packets: number; bytes: number };
+  /** The child process that attaches; it alone keeps CAP_NET_ADMIN and CAP_BPF. */
+  attacher_pid: number | null;
+}
+
+export class HostSource implements FrameSource {
+  readonly name: string;
+  readonly #config: SensorConfig;
+  readonly #hashKey: readonly [bigint, bigint];
+  readonly #logger: Logger | undefined;
+  readonly #workers: CaptureWorkers;
+  readonly #captures: Capture[] = [];
+  #programs: TcPrograms | undefined;
+  #attacher: TcAttacher | undefined;
+  #interfaces: HostInterfaces | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopping = false;
+  /** Kept when everything is closed, so that the last interval's manifest is right. */
+  #totals: HostTotals = { packets: 0, bytes: 0, lostPackets: 0, lostBytes: 0 };
+  #counters: Record<string, number> = {};
+  #missed = 0;
+  #watched: WatchedInterface[] = [];
+
+  /** `logger` is told of interfaces that come and go. */
+  constructor(config: SensorConfig, hashKey: readonly [bigint, bigint], logger?: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#hashKey = hashKey;
+    this.#workers = new CaptureWorkers(config);
+    this.name = patternsOf(config).join(",");
+  }
+
+  get effective(): Manifest["effective"] {
+    const attach = this.#interfaces?.attach ?? null;
+    return attach === null ? null : { attach, bind: "ringbuf", queues: this.#rings };
+  }
+
+  get memories(): WebAssembly.Memory[] {
+    return this.#captures.map(({ memory }) => memory);
+  }
+
+  get sequence(): number {
+    return this.#workers.sequence;
+  }
+
+  /** Opens everything; on an error everything that was opened is closed again. */
+  async start(events: SourceEvents): Promise<void> {
+    try {
+      this.#openRings();
+      await this.#workers.start(
+        this.#captures.map(({ memory, rings }) => ({
+          memory,
+          queues: 0,
+          hostRings: rings.length,
+          wakeFds: [],
+        })),
+        events,
+      );
+      await this.#openInterfaces(events);
+    } catch (error) {
+      await this.#terminate();
+      throw explain(error);
+    }
+  }
+
+  ask(sequence: number, cause: SealCause): boolean {
+    return this.#workers.ask(sequence, cause);
+  }
+
+  drops(): Record<DropCause, number> {
+    this.#read();
+    const none = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
+    // Not the interfaces' own rx_dropped: that counts packets that the stack dropped after they had come by here.
+    return { ...none, ring_buffer: this.#totals.lostPackets, interface_missed: this.#missed };
+  }
+
+  statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> } {
+    this.#read();
+    return { xdp: [], interface: this.#counters };
+  }
+
+  /** Packets on the wire that the programs saw; all of them went on to where they were going. */
+  seen(): { frames: number; passed: number } {
+    this.#read();
+    return { frames: this.#totals.packets, passed: this.#totals.packets };
+  }
+
+  get queues(): number[][] {
+    return this.#captures.map(() => []);
+  }
+
+  vitals(): WorkerVitals[] {
+    return this.#workers.vitals();
+  }
+
+  hostStatus(): HostStatus {
+    this.#read();
+    const { packets, bytes, lostPackets, lostBytes } = this.#totals;
+    return {
+      interfaces: this.#watched,
+      seen: { packets, bytes },
+      lost: { packets: lostPackets, bytes: lostBytes },
+      attacher_pid: this.#isStopping ? null : (this.#attacher?.pid ?? null),
+    };
+  }
+
+  /** Takes the programs off, drains the rings, seals the last interval, closes everything. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#read();
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    this.#interfaces?.stop();
+    await this.#attacher?.close();
+    await this.#workers.drain();
+    this.#readTotals();
+    await this.#terminate();
+  }
+
+  /** Ring buffers: one a CPU, so that CPUs do not wait for one another, as far as there are places. */
+  get #rings(): number {
+    return this.#captures.reduce((sum, { rings }) => sum + rings.length, 0);
+  }
+
+  #openRings(): void {
+    const { host, memory: sizes } = this.#config;
+    const count = Math.min(HOST_RINGS_MAX, 2 ** Math.floor(Math.log2(Math.max(1, cpus().length))));
+    const workers = Math.min(this.#config.workers ?? 1, count);
+    this.#programs = TcPrograms.load(OBJECT, {
+      in: "sparsewire_in",
+      out: "sparsewire_out",
+      constants: { ring_mask: count - 1 },
+    });
+    const outer = this.#programs.map("rings");
+    for (let worker = 0; worker < workers; worker++) {
+      const share = Array.from({ length: count }, (_, ring) => ring).filter(
+        (ring) => ring % workers === worker,
+      );
+      const layout = memoryLayout({
+        logEntries: LOG_ENTRIES_DEFAULT,
+        linkBudget: sizes.link_budget,
+        addressBudget: sizes.address_budget,
+        hostRings: share.map(() => RingBuffer.bytes(host.ring_bytes)),
+      });
+      const memory = sandboxMemory(layout.pages);
+      configureSandbox(new ControlView(memory), layout, {
+        logEntries: LOG_ENTRIES_DEFAULT,
+        linkBudget: sizes.link_budget,
+        addressBudget: sizes.address_budget,
+        hashKey: this.#hashKey,
+        queues: 0,
+      });
+      const capture: Capture = { memory, view: new HostView(memory), rings: [] };
+      this.#captures.push(capture);
+      for (const [i, ring] of share.entries()) {
+        const { offset } = layout.hostRings[i]!;
+        const buffer = new RingBuffer({ memory, offset, size: host.ring_bytes });
+        capture.rings.push(buffer);
+        capture.view.setRing(i, buffer);
+        outer.update(ring, new Uint8Array(Uint32Array.of(buffer.fd).buffer));
+      }
+    }
+  }
+
+  async #openInterfaces(events: SourceEvents): Promise<void> {
+    const { host } = this.#config;
+    this.#attacher = await TcAttacher.start(this.#programs!);
+    this.#attacher.onLost = () =>
+      events.failed(new Error("the process that attaches the tc programs has ended: nothing is watched"));
+    this.#interfaces = new HostInterfaces({
+      patterns: patternsOf(this.#config),
+      loopback: host.loopback,
+      directions: host.directions,
+      attach: host.attach,
+      attacher: this.#attacher,
+      programs: this.#programs!,
+      views: this.#captures.map(({ view }) => view),
+      note: (text) => this.#logger?.info(text),
+    });
+    await this.#interfaces.start();
+    this.#timer = setInterval(() => {
+      this.#interfaces!.poll().catch((error) => events.failed(error));
+    }, WATCH_MS);
+  }
+
+  #read(): void {
+    if (this.#isStopping || this.#interfaces === undefined) return;
+    this.#readTotals();
+    this.#watched = this.#interfaces.list();
+    const { sum, missed } = this.#interfaces.counters();
+    this.#counters = sum;
+    this.#missed = Math.max(this.#missed, missed);
+  }
+
+  #readTotals(): void {
+    const bytes = this.#programs?.map("totals").lookup(0);
+    if (bytes === undefined) return;
+    const words = new BigUint64Array(bytes.slice().buffer);
+    const sums = [0, 0, 0, 0];
+    for (const [i, word] of words.entries()) sums[i % 4]! += Number(word);
+    const [packets, wireBytes, lostPackets, lostBytes] = sums as [number, number, number, number];
+    this.#totals = { packets, bytes: wireBytes, lostPackets, lostBytes };
+  }
+
+  async #terminate(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    this.#interfaces?.stop();
+    await this.#attacher?.close();
+    await this.#workers.terminate();
+    for (const { rings } of this.#captures) for (const ring of rings) ring.close();
+    this.#programs?.close();
+  }
+}
+
+/** Names and patterns of the interfaces to watch. */
+function patternsOf({ interface: single, interfaces }: SensorConfig): readonly string[] {
+  return interfaces ?? [single!];
+}
