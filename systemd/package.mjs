@@ -2,7 +2,7 @@
 /**
  * `npm run package`: the Debian package, dist-package/sparsewire_VERSION_ARCH.deb, out of what is built in the tree. It
  * needs no compiler and no Node.js where it is installed. The same tree gives the same bytes: times are
- * SOURCE_DATE_EPOCH, or else those of the last commit. `--as-built` packs what is built and builds nothing.
+ * SOURCE_DATE_EPOCH, or else those of the last commit. `--as-built` packs what is built and builds nothing; `--output DIR`; `--level 1` to 9 of compression.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -41,6 +41,12 @@ const DESCRIPTION = `who talks to whom on a network, exactly, at line rate
  The package brings the Node.js that it was built with.`;
 
 const say = (text) => process.stderr.write(`package: ${text}\n`);
+
+/** The word after a flag. */
+function argument(flag) {
+  const at = process.argv.indexOf(flag);
+  return at < 0 ? undefined : process.argv[at + 1];
+}
 
 function run(command, args, options = {}) {
   const done = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 26, ...options });
@@ -116,6 +122,7 @@ const OVERRIDES = [
     "a sensor starts when its interface appears",
   ],
   ["embedded-javascript-library *", "run-time dependencies come along in the versions that were tested"],
+  ["hardening-no-pie [usr/lib/sparsewire/bin/node]", "Node.js is linked as its authors build it"],
   ["embedded-library *", "Node.js is linked as its authors build it"],
   ["extra-license-file *", "each dependency keeps the licence it came with"],
 ];
@@ -164,7 +171,7 @@ async function makePackage() {
   if (!process.argv.includes("--as-built")) await build({ say });
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const epoch = sourceEpoch();
-  const output = join(root, "dist-package");
+  const output = argument("--output") ?? join(root, "dist-package");
   const tree = join(output, "tree");
   rmSync(tree, { recursive: true, force: true });
   mkdirSync(tree, { recursive: true });
@@ -182,13 +189,13 @@ async function makePackage() {
   const name = `sparsewire_${version}_${ARCHITECTURE}.deb`;
   const file = join(output, name);
   // gzip: every dpkg reads it, and it is unpacked in a second where xz takes ten for a seventh less.
-  run("dpkg-deb", ["--root-owner-group", "-Zgzip", "-z9", "--build", tree, file], {
+  run("dpkg-deb", ["--root-owner-group", "-Zgzip", `-z${argument("--level") ?? 9}`, "--build", tree, file], {
     env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
   });
   rmSync(tree, { recursive: true, force: true });
   if (!existsSync(file)) throw new Error(`dpkg-deb made no ${name}`);
   process.stderr.write(
-    `package: ${join("dist-package", name)}, ${(statSync(file).size / 2 ** 20).toFixed(1)} MiB; Depends: ${depends}\n`,
+    `package: ${relative(process.cwd(), file)}, ${(statSync(file).size / 2 ** 20).toFixed(1)} MiB; Depends: ${depends}\n`,
   );
 }
 

@@ -20,6 +20,8 @@ const ASIDE = new Set(
     " ",
   ),
 );
+/** Files of dependencies that nothing imports either. */
+const ASIDE_FILE = /^(bench|benchmark|test|eslint\.config)\.(js|cjs|mjs)$/;
 /** Built beside the rest, but for development only. */
 const NOT_OURS = [/^dist\/daemon\/demo\//, /\.d\.ts$/, /\.map$/, /\.tsbuildinfo$/];
 /** Of dependencies, but needed only to build or on other platforms. */
@@ -54,6 +56,8 @@ function productionModules(root) {
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
+const isRunTime = (name) => !name.startsWith(".") && RUN_TIME.test(name) && !ASIDE_FILE.test(name);
+
 /** Copies one dependency, without what it does not run with. */
 function copyModule(root, folder, target) {
   const base = join(root, folder);
@@ -62,10 +66,7 @@ function copyModule(root, folder, target) {
     // A folder that the package's own entry points lie in is not aside, whatever its name.
     return rest.length > 0 && (top === "node_modules" || (ASIDE.has(top) && !isEntry(base, top)));
   };
-  for (const path of filesBelow(
-    base,
-    (path) => !basename(path).startsWith(".") && RUN_TIME.test(basename(path)) && !isAside(path),
-  ))
+  for (const path of filesBelow(base, (path) => isRunTime(basename(path)) && !isAside(path)))
     copy(path, join(target, relative(root, path)));
 }
 
@@ -118,6 +119,9 @@ export function fillTree(root, target) {
     // The mirror port of the demonstration stays out, as the demonstration does.
     if (object !== "mirror.bpf.o") copy(join(root, "bpf/build", object), join(target, "bpf/build", object));
   }
+  // For `sparsewire service install --prefix`.
+  for (const path of filesBelow(join(root, "systemd"), (path) => /\.(service|conf)$/.test(path)))
+    copy(path, join(target, relative(root, path)));
   copyManifest(root, target);
   copyNode(target);
   const modules = productionModules(root).filter(

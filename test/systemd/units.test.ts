@@ -7,7 +7,10 @@ import { ROOT, requireProgram, temporaryFolder } from "../cli/command.js";
 
 const UNITS = ["sparsewire-sensor@.service", "sparsewire-aggregator.service"];
 /** systemd's own scale: 10 is a bare unit. */
-const EXPOSURE_MAX: Record<string, number> = { "sparsewire-sensor@.service": 2.3, "sparsewire-aggregator.service": 1.5 };
+const EXPOSURE_MAX: Record<string, number> = {
+  "sparsewire-sensor@.service": 2.3,
+  "sparsewire-aggregator.service": 1.5,
+};
 
 test("the units are sound in systemd's eyes", (t) => {
   if (!requireProgram(t, "systemd-analyze")) return;
@@ -27,7 +30,7 @@ test("the units are sound in systemd's eyes", (t) => {
   }
 });
 
-test(`the units' exposure is at most ${EXPOSURE_MAX}`, (t) => {
+test("the units' exposure is what it is to be at most", (t) => {
   if (!requireProgram(t, "systemd-analyze")) return;
   for (const unit of UNITS) {
     const path = join(ROOT, "systemd", unit);
@@ -41,7 +44,7 @@ test(`the units' exposure is at most ${EXPOSURE_MAX}`, (t) => {
     const found = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout);
     if (found === null) return t.skip(`systemd-analyze cannot rate units offline here: ${stderr.trim()}`);
     t.diagnostic(`${unit}: ${found[1]}`);
-    assert.ok(Number(found[1]) <= EXPOSURE_MAX, `${unit}: ${found[1]}`);
+    assert.ok(Number(found[1]) <= EXPOSURE_MAX[unit]!, `${unit}: ${found[1]}`);
   }
 });
 

@@ -91,7 +91,7 @@ function commandText({
     paragraph(`${description}.`),
     ...operands.map(({ name, description: what }) => entry(name.toUpperCase(), what)),
     ...options.map(({ flags, description: what }) => entry(flags, what)),
-    ...(examples === "" ? [] : [verbatim(examples)]),
+    ...(examples === "" ? [] : [paragraph("Examples:"), verbatim(examples)]),
   ].join("");
 }
 
