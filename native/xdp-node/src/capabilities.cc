@@ -36,12 +36,16 @@ int DropHere() {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
   if (syscall(SYS_capget, &header, data) != 0) return errno;
+  bool has_more = false;
   for (int half = 0; half < 2; half++) {
+    const uint32_t all = data[half].effective | data[half].permitted | data[half].inheritable;
+    has_more = has_more || (all & ~Half(keep, half)) != 0;
     data[half].effective &= Half(keep, half);
     data[half].permitted &= Half(keep, half);
     data[half].inheritable &= Half(keep, half);
   }
-  header.version = _LINUX_CAPABILITY_VERSION_3;
+  // A service that has never had any may not be allowed to call capset() either.
+  if (!has_more) return 0;
   return syscall(SYS_capset, &header, data) == 0 ? 0 : errno;
 }
 
