@@ -65,8 +65,8 @@ function scriptOf(t: TestContext, shell: string): string | undefined {
   return path;
 }
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash that expands it
 const COMPLETE =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash that expands it
   'source "$0"; COMP_WORDS=(sparsewire "$@"); COMP_CWORD=$#; _sparsewire; printf "%s\\n" "${COMPREPLY[@]}"';
 
 const lines = (done: { stdout: string; stderr: string }): string[] => {

@@ -89,5 +89,5 @@ test("the package has what a machine without compilers and Node.js needs, and no
   command(["matrix", "plot", "out", "-o", "p.png"]);
   assert.ok(existsSync(join(folder, "p.png")), "the rasteriser came along");
   assert.match(command(["check-config", join(tree, "etc/sparsewire/sensor.toml")]), /ok \(sensor\)/);
-  assert.match(command(["service", "install", "--dry-run"]), /systemctl daemon-reload/);
+  assert.match(command(["service", "install", "--prefix", "image", "--dry-run"]), /systemctl daemon-reload/);
 });
