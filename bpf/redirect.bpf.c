@@ -2,10 +2,12 @@
 //
 // Hands every frame of an RX queue to the AF_XDP socket that is registered for that queue; a queue without a
 // socket passes its frames on to the host's stack. Counts both, per queue, ahead of the socket's rings:
-// frames seen = frames passed + frames the socket took + drops that XDP_STATISTICS names.
+// frames seen = frames passed + frames shed (shed.h) + frames the socket took + drops that XDP_STATISTICS names.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
+
+#include "shed.h"
 
 #define QUEUES_MAX 256
 
@@ -29,31 +31,56 @@ struct {
 	__type(value, struct seen);
 } seen SEC(".maps");
 
-static __always_inline int redirect_frame(struct xdp_md *ctx)
+/*
+ * Samples what the socket would get. Apart from redirect_frame(), whose code stays as short as it was: this runs only
+ * while frames are shed, or while marks tell of a change of the rate.
+ */
+static __noinline int sample_frame(struct xdp_md *ctx, __u64 word, __u64 bytes, __u64 frames)
+{
+	__u32 mark = word >> 32, *metadata;
+
+	if (shed_frame(word, (void *)(long)ctx->data, (void *)(long)ctx->data_end, bytes, ctx->rx_queue_index, frames))
+		return XDP_DROP;
+	/* A driver without metadata refuses; the receiver then goes by time. */
+	if (mark != 0 && bpf_xdp_adjust_meta(ctx, -(int)sizeof(*metadata)) == 0) {
+		metadata = (void *)(long)ctx->data_meta;
+		if ((void *)(metadata + 1) <= (void *)(long)ctx->data)
+			*metadata = mark;
+	}
+	return XDP_REDIRECT;
+}
+
+static __always_inline int redirect_frame(struct xdp_md *ctx, int is_multi_buffer)
 {
 	__u32 queue = ctx->rx_queue_index;
 	struct seen *count = bpf_map_lookup_elem(&seen, &queue);
 	int verdict = bpf_redirect_map(&xsks, queue, XDP_PASS);
+	__u64 word = shed_rate(), bytes;
 
-	if (count) {
-		count->frames++;
-		if (verdict == XDP_PASS)
-			count->passed++;
+	if (!count)
+		return verdict;
+	count->frames++;
+	if (verdict == XDP_PASS) {
+		count->passed++;
+		return verdict;
 	}
-	return verdict;
+	if (word == 0)
+		return verdict;
+	bytes = is_multi_buffer ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
+	return sample_frame(ctx, word, bytes, count->frames);
 }
 
 SEC("xdp")
 int redirect(struct xdp_md *ctx)
 {
-	return redirect_frame(ctx);
+	return redirect_frame(ctx, 0);
 }
 
 /* The same for frames in several buffers (MTU above one page). */
 SEC("xdp.frags")
 int redirect_frags(struct xdp_md *ctx)
 {
-	return redirect_frame(ctx);
+	return redirect_frame(ctx, 1);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -251,6 +251,7 @@ export const CONTROL_STRUCT: StructSpec = {
     // --- a change of the sampling rate (rate.c): frames of the old rate and of the new are in no interval together
     ["rate_mark", "u32"], // written by the host: mark of the first frames of the new rate; 0: no change under way
     ["rate_settled", "u32"], // written by the host: = rate_mark once every queue's rate_index holds
+    ["rate_seen", "u32"], // written by the sandbox: = rate_mark once it looks for it
     ["rate_reached", "u32"], // written by the sandbox: = rate_mark when each queue has come to its first new frame
     ["queues", QUEUE_STRUCT, QUEUES_MAX],
     ["slots", SLOT_STRUCT, SLOTS],

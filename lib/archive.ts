@@ -18,6 +18,11 @@ export const MEMBERS = {
   packets6: "links6.packets.grb",
   bytes6: "links6.bytes.grb",
   dict6: "links6.dict",
+  /** Only of sampled intervals: what was offered, estimated. */
+  estimatePackets4: "links4.estimate.packets.grb",
+  estimateBytes4: "links4.estimate.bytes.grb",
+  estimatePackets6: "links6.estimate.packets.grb",
+  estimateBytes6: "links6.estimate.bytes.grb",
   quantities: "quantities.json",
 } as const;
 const MANIFEST_NAME = "manifest.json";

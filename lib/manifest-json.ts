@@ -34,6 +34,12 @@ export function checkManifest(value: unknown): Manifest {
   if (manifest.packets !== packets) {
     throw badManifest(`packets = ${manifest.packets}, but ipv4 + ipv6 is ${packets}`);
   }
+  const { shed } = manifest;
+  if (shed !== undefined && shed.packets !== manifest.drops.shed) {
+    throw badManifest(`drops.shed = ${manifest.drops.shed}, but shed.packets = ${shed.packets}`);
+  }
+  if (shed !== undefined && shed.rate_min > shed.rate_max)
+    throw badManifest("shed.rate_min is above rate_max");
   if (manifest.end < manifest.start) throw badManifest("it ends before it starts");
   return manifest;
 }

@@ -7,9 +7,18 @@ import { type ByteOrder, indexToAddress4 } from "./address.js";
 import type { AddressMap } from "./anonymize.js";
 import { DICT_RECORD_BYTES, readDict } from "./dict.js";
 import { EXIT, SparsewireError } from "./errors.js";
+import { mapExtensions } from "./extension-matrix.js";
 import { ipv6Indices } from "./ipv6-hash.js";
 import { sortRecords, sortWithPositions } from "./radix-sort.js";
-import { DIMENSION4, DIMENSION6, makeTraffic, type Planes, type Planes6, type Traffic } from "./traffic.js";
+import {
+  DIMENSION4,
+  DIMENSION6,
+  disposePlanes,
+  makeTraffic,
+  type Planes,
+  type Planes6,
+  type Traffic,
+} from "./traffic.js";
 
 export interface MapOptions {
   /** What IPv4 indices mean. Default big. */
@@ -33,10 +42,10 @@ export function mapTraffic(
   const v4 = traffic.v4 && mapPlanes4(grb, traffic.v4, map, options.byteOrder ?? "big");
   try {
     const six = traffic.v6 && mapPlanes6(grb, traffic.v6, map, options.hashKey);
-    return Object.assign(makeTraffic(v4, six?.planes), { collisions: six?.collisions ?? 0 });
+    const extensions = mapExtensions(grb, traffic.extensions, map);
+    return Object.assign(makeTraffic(v4, six?.planes, extensions), { collisions: six?.collisions ?? 0 });
   } catch (error) {
-    v4?.packets.dispose();
-    v4?.bytes.dispose();
+    disposePlanes(v4);
     throw error;
   }
 }
@@ -64,8 +73,14 @@ function mapPlanes4(grb: GraphBLAS, planes: Planes, map: AddressMap, byteOrder: 
       words[2 * at + 1] = source;
     }
   }
-  const packets = grb.buildPacked(packetsType(planes.packets), keys, Ax as Uint32Array, "plus");
-  return withBytes(packets, () => grb.buildPacked("UINT64", keys, bytes as BigUint64Array, "plus"));
+  const build = (type: TypeName, values: typeof Ax): Matrix =>
+    grb.buildPacked(type, keys, values as BigUint64Array, "plus");
+  const packets = build(packetsType(planes.packets), Ax);
+  return withEstimate(
+    planes,
+    withBytes(packets, () => build("UINT64", bytes)),
+    build,
+  );
 }
 
 function mapPlanes6(
@@ -83,7 +98,8 @@ function mapPlanes6(
   const build = (type: TypeName, values: typeof X): Matrix =>
     grb.build(type, DIMENSION6, DIMENSION6, I, J, values as BigUint64Array, "plus");
   const packets = build(packetsType(v6.packets), X);
-  const planes = withBytes(packets, () => build("UINT64", bytes));
+  const counted = withBytes(packets, () => build("UINT64", bytes));
+  const planes = withEstimate(v6, counted, build);
   return { planes: { ...planes, dict: book.dict, keyId: v6.keyId }, collisions: book.collisions };
 }
 
@@ -174,6 +190,29 @@ function withBytes(packets: Matrix, build: () => Matrix): Planes {
     throw error;
   }
 }
+
+/** The estimates, where there are some, by the same links: they are of the pattern of what was counted. */
+function withEstimate(
+  from: Planes,
+  to: Planes,
+  build: (type: TypeName, values: Uint32Array | BigUint64Array) => Matrix,
+): Planes {
+  if (from.estimate === undefined) return to;
+  const { packets, bytes } = from.estimate;
+  try {
+    const packetValues = as64(valuesOfSamePattern({ packets: from.packets, bytes: packets }));
+    const byteValues = as64(valuesOfSamePattern({ packets, bytes }));
+    const pair = withBytes(build("UINT64", packetValues), () => build("UINT64", byteValues));
+    return { ...to, estimate: pair };
+  } catch (error) {
+    disposePlanes(to);
+    throw error;
+  }
+}
+
+/** Estimates are written as 64-bit values; an archive of another origin may hold others. */
+const as64 = (values: Uint32Array | BigUint64Array): BigUint64Array =>
+  values instanceof BigUint64Array ? values : BigUint64Array.from(values, BigInt);
 
 /** The values of the bytes plane, once its links are known to be those of the packets. */
 function valuesOfSamePattern({ packets, bytes }: Planes): Uint32Array | BigUint64Array {

@@ -1,5 +1,7 @@
 /** The manifest of a sum of intervals: counters added, and which intervals are in it. */
+import { sumExtensionRecords } from "./extension-matrix.js";
 import type { Manifest, ManifestHead } from "./manifest.js";
+import { sumShed } from "./sampling.js";
 
 export interface SumIdentity {
   sensor: string;
@@ -26,8 +28,10 @@ export function sumManifests(manifests: readonly Manifest[], identity: SumIdenti
     Object.fromEntries(
       Object.keys(pick(first)).map((key) => [key, sum((manifest) => pick(manifest)[key as T])]),
     ) as Record<T, number>;
+  const extensions = sumExtensionRecords(manifests);
   const frames = sum((manifest) => manifest.frames);
   const offered = sum((manifest) => manifest.frames / manifest.sampling);
+  const shed = sumShed(manifests);
   const six = manifests.map((manifest) => manifest.ipv6).filter((ipv6) => ipv6 !== null);
   const same = <T>(pick: (manifest: Manifest) => T): T | undefined => {
     const value = pick(first);
@@ -52,6 +56,7 @@ export function sumManifests(manifests: readonly Manifest[], identity: SumIdenti
     drops: sumOf((manifest) => manifest.drops),
     late: sum((manifest) => manifest.late),
     sampling: offered === 0 ? 1 : Math.min(1, frames / offered),
+    ...(shed === undefined ? {} : { shed }),
     anonymization: same((manifest) => manifest.anonymization) ?? { scheme: "mixed", key_id: null },
     byte_order: first.byte_order,
     ipv6:
@@ -64,6 +69,7 @@ export function sumManifests(manifests: readonly Manifest[], identity: SumIdenti
           },
     intervals: sum((manifest) => manifest.intervals),
     parts: mergeParts(manifests),
+    ...(extensions === undefined ? {} : { extensions }),
   };
 }
 

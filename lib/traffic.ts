@@ -13,6 +13,13 @@ import {
 import { type DecodedArchive, encodeArchive, MEMBERS, mergeDicts } from "./archive.js";
 import { readDict, writeDict } from "./dict.js";
 import { EXIT, SparsewireError } from "./errors.js";
+import {
+  addExtensions,
+  disposeExtensions,
+  type ExtensionMatrices,
+  extensionMembers,
+  readExtensions,
+} from "./extension-matrix.js";
 import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_KEY_ID_DEFAULT, ipv6Index } from "./ipv6-index.js";
 import type { ManifestHead } from "./manifest.js";
 
@@ -21,9 +28,14 @@ export const DIMENSION4 = 1n << 32n;
 export const DIMENSION6 = 1n << 60n;
 
 /** Two planes over one pattern. */
-export interface Planes {
+export interface PlanePair {
   packets: Matrix;
   bytes: Matrix;
+}
+
+/** What was counted; where some of it was sampled, also what was offered, estimated, over the same pattern. */
+export interface Planes extends PlanePair {
+  estimate?: PlanePair;
 }
 
 export interface Planes6 extends Planes {
@@ -37,6 +49,8 @@ export interface Planes6 extends Planes {
 export interface Traffic {
   v4?: Planes;
   v6?: Planes6;
+  /** Matrices of extensions, by name. */
+  extensions?: ExtensionMatrices;
   dispose(): void;
 }
 
@@ -54,18 +68,38 @@ export type QuantityName =
 export type Quantities = Record<QuantityName, number>;
 export type MatrixName = "links4.packets" | "links4.bytes" | "links6.packets" | "links6.bytes";
 
-export function makeTraffic(v4: Planes | undefined, v6: Planes6 | undefined): Traffic {
+export function makeTraffic(
+  v4: Planes | undefined,
+  v6: Planes6 | undefined,
+  extensions?: ExtensionMatrices,
+): Traffic {
   const traffic: Traffic = {
     dispose() {
-      for (const planes of [this.v4, this.v6]) {
-        planes?.packets.dispose();
-        planes?.bytes.dispose();
-      }
+      for (const planes of [this.v4, this.v6]) disposePlanes(planes);
+      disposeExtensions(this.extensions);
     },
   };
   if (v4 !== undefined) traffic.v4 = v4;
   if (v6 !== undefined) traffic.v6 = v6;
+  if (extensions !== undefined) traffic.extensions = extensions;
   return traffic;
+}
+
+export function disposePlanes(planes: Planes | undefined): void {
+  planes?.packets.dispose();
+  planes?.bytes.dispose();
+  planes?.estimate?.packets.dispose();
+  planes?.estimate?.bytes.dispose();
+}
+
+/** Adds the estimates of an interval of one sampling rate: each value divided by it. Unbiased (sampling.ts). */
+export function estimateTraffic(traffic: Traffic, sampling: number): void {
+  const factor = BigInt(Math.round(1 / sampling));
+  const scale = (matrix: Matrix): Matrix => matrix.applySecond("times", factor, { type: "UINT64" });
+  for (const planes of [traffic.v4, traffic.v6]) {
+    if (planes !== undefined)
+      planes.estimate = { packets: scale(planes.packets), bytes: scale(planes.bytes) };
+  }
 }
 
 /** Both planes of one family from HyperCSR arrays that share a pattern; undefined where there is no link. */
@@ -90,10 +124,12 @@ export function planesOf(
  * dictionary, so that archives of different sensors can be added. Throws BAD_ARCHIVE when a member does not fit.
  */
 export function trafficOf(grb: GraphBLAS, archive: DecodedArchive): Traffic {
-  const v4 = readPlanes(grb, archive, MEMBERS.packets4, MEMBERS.bytes4);
+  const v4 = readFamily(grb, archive, 4);
   let v6: Planes6 | undefined;
+  let extensions: ExtensionMatrices | undefined;
   try {
-    const planes6 = readPlanes(grb, archive, MEMBERS.packets6, MEMBERS.bytes6);
+    extensions = readExtensions(grb, archive);
+    const planes6 = readFamily(grb, archive, 6);
     const dict = archive.member(MEMBERS.dict6);
     if (planes6 !== undefined) {
       if (dict === undefined) throw bad(`${MEMBERS.dict6} is missing`);
@@ -102,11 +138,11 @@ export function trafficOf(grb: GraphBLAS, archive: DecodedArchive): Traffic {
       if (keyId !== IPV6_HASH_KEY_ID_DEFAULT) v6 = reindex(grb, v6);
     }
   } catch (error) {
-    v4?.packets.dispose();
-    v4?.bytes.dispose();
+    disposePlanes(v4);
+    disposeExtensions(extensions);
     throw error;
   }
-  return makeTraffic(v4, v6);
+  return makeTraffic(v4, v6, extensions);
 }
 
 /** The sum, as a new object; a and b stay. Values widen to UINT64 when 32 bits might not hold a sum. */
@@ -123,7 +159,7 @@ export function addTraffic(a: Traffic, b: Traffic): Traffic & { collisions: numb
     collisions = merged.collisions;
     v6 = { ...planes6, dict: merged.dict.slice(), keyId: (a.v6 ?? b.v6)!.keyId };
   }
-  return Object.assign(makeTraffic(v4, v6), { collisions });
+  return Object.assign(makeTraffic(v4, v6, addExtensions(a.extensions, b.extensions)), { collisions });
 }
 
 /** Archive bytes of a traffic, and the quantities that are in it; the manifest's digests are computed here. */
@@ -147,6 +183,13 @@ export function encodeTraffic(
     members.push({ name: MEMBERS.packets6, data: packets6! }, { name: MEMBERS.bytes6, data: bytes6! });
     members.push({ name: MEMBERS.dict6, data: traffic.v6.dict });
   }
+  for (const [family, planes] of [[4, traffic.v4] as const, [6, traffic.v6] as const]) {
+    if (planes?.estimate === undefined) continue;
+    const [packets, bytes] = serializePlanes([planes.estimate.packets, planes.estimate.bytes]);
+    members.push({ name: MEMBERS[`estimatePackets${family}`], data: packets! });
+    members.push({ name: MEMBERS[`estimateBytes${family}`], data: bytes! });
+  }
+  members.push(...extensionMembers(traffic.extensions));
   const quantities = quantitiesOf(traffic);
   const text = `${JSON.stringify(quantities, null, 1)}\n`;
   members.push({ name: MEMBERS.quantities, data: new TextEncoder().encode(text) });
@@ -170,12 +213,34 @@ export const quantitiesOfMatrix = (matrix: Matrix): Quantities => numbers(matrix
 const numbers = (quantities: Record<QuantityName, bigint | number>): Quantities =>
   Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, Number(value)])) as Quantities;
 
+/** What was counted, and the estimates if there are any; they must have as many links. */
+function readFamily(grb: GraphBLAS, archive: DecodedArchive, family: 4 | 6): Planes | undefined {
+  const planes: Planes | undefined = readPlanes(
+    grb,
+    archive,
+    MEMBERS[`packets${family}`],
+    MEMBERS[`bytes${family}`],
+  );
+  if (planes === undefined) return undefined;
+  try {
+    const names = [MEMBERS[`estimatePackets${family}`], MEMBERS[`estimateBytes${family}`]] as const;
+    const estimate = readPlanes(grb, archive, ...names);
+    if (estimate === undefined) return planes;
+    planes.estimate = estimate;
+    if (estimate.packets.nvals !== planes.packets.nvals) throw bad("its estimates are of other links");
+    return planes;
+  } catch (error) {
+    disposePlanes(planes);
+    throw error;
+  }
+}
+
 function readPlanes(
   grb: GraphBLAS,
   archive: DecodedArchive,
   packetsName: string,
   bytesName: string,
-): Planes | undefined {
+): PlanePair | undefined {
   const blobs = [archive.member(packetsName), archive.member(bytesName)] as const;
   if (blobs[0] === undefined && blobs[1] === undefined) return undefined;
   if (blobs[0] === undefined || blobs[1] === undefined) throw bad("it has one plane of a pair");
@@ -201,10 +266,23 @@ function readPlanes(
 function addPlanes(a: Planes | undefined, b: Planes | undefined): Planes | undefined {
   if (a === undefined || b === undefined) {
     const only = a ?? b;
-    return only === undefined ? undefined : { packets: only.packets.dup(), bytes: only.bytes.dup() };
+    if (only === undefined) return undefined;
+    const copy = ({ packets, bytes }: PlanePair): PlanePair => ({
+      packets: packets.dup(),
+      bytes: bytes.dup(),
+    });
+    return { ...copy(only), ...(only.estimate && { estimate: copy(only.estimate) }) };
   }
-  const [packets, bytes] = addValuePlanes([a.packets, a.bytes], [b.packets, b.bytes]);
-  return { packets: packets!, bytes: bytes! };
+  // What was counted whole is its own estimate.
+  const isSampled = a.estimate !== undefined || b.estimate !== undefined;
+  const list = ({ packets, bytes, estimate = { packets, bytes } }: Planes): Matrix[] =>
+    isSampled ? [packets, bytes, estimate.packets, estimate.bytes] : [packets, bytes];
+  const [packets, bytes, ...estimate] = addValuePlanes(list(a), list(b));
+  return {
+    packets: packets!,
+    bytes: bytes!,
+    ...(isSampled && { estimate: { packets: estimate[0]!, bytes: estimate[1]! } }),
+  };
 }
 
 function emptyPlanes(grb: GraphBLAS, dimension: bigint): Planes {
@@ -234,11 +312,13 @@ function reindex(grb: GraphBLAS, v6: Planes6): Planes6 {
     };
     return grb.build(matrix.type, DIMENSION6, DIMENSION6, I.map(map), J.map(map), X, "plus");
   };
-  const packets = rebuild(v6.packets);
-  const bytes = rebuild(v6.bytes);
-  v6.packets.dispose();
-  v6.bytes.dispose();
-  return { packets, bytes, dict: writeDict(entries), keyId: IPV6_HASH_KEY_ID_DEFAULT };
+  const both = ({ packets, bytes }: PlanePair): PlanePair => ({
+    packets: rebuild(packets),
+    bytes: rebuild(bytes),
+  });
+  const planes: Planes = { ...both(v6), ...(v6.estimate && { estimate: both(v6.estimate) }) };
+  disposePlanes(v6);
+  return { ...planes, dict: writeDict(entries), keyId: IPV6_HASH_KEY_ID_DEFAULT };
 }
 
 const bad = (what: string): SparsewireError =>

@@ -7,6 +7,7 @@ import { parentPort, threadId, workerData } from "node:worker_threads";
 import { type GraphBLAS, loadSync } from "graphblas-wasm";
 import { setThreadName, threadCpuNs } from "xdp-node";
 import { COUNTERS, type CounterName, SEAL_CAUSES } from "../../lib/abi.js";
+import { trafficAccuracy } from "../../lib/accuracy.js";
 import { AddressMemory } from "../../lib/address-memory.js";
 import { type AnonymizationOptions, anonymizationOf, anonymizer } from "../../lib/anonymize.js";
 import { challengeBlob, windowLinks } from "../../lib/challenge.js";
@@ -14,11 +15,13 @@ import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
 import { FRAME_REASONS, type FrameReason } from "../../lib/reasons.js";
+import { mapShed } from "../../lib/sampling.js";
 import {
   addTraffic,
   DIMENSION4,
   DIMENSION6,
   encodeTraffic,
+  estimateTraffic,
   makeTraffic,
   planesOf,
   type Quantities,
@@ -46,7 +49,7 @@ export interface MatrixJob {
     ManifestHead,
     "software" | "sensor" | "run" | "sequence" | "interface" | "mode" | "effective" | "drops" | "sampling"
   > &
-    Pick<Partial<ManifestHead>, "lost" | "previous">;
+    Pick<Partial<ManifestHead>, "lost" | "previous" | "shed">;
   /** Absent: the slot's own window (files). */
   window?: { start: bigint; end: bigint };
 }
@@ -60,6 +63,8 @@ export interface IntervalSummary {
   frames: number;
   packets: number;
   bytes: number;
+  /** See IntervalStatus. */
+  accuracy: number;
   quantities: Partial<Record<string, Quantities>>;
 }
 
@@ -157,8 +162,11 @@ function seal(job: MatrixJob): void {
   const started = performance.now();
   const { traffic, blob, counters, window, cause, addresses } = gather(job);
   try {
+    const { sampling, shed } = job.head;
+    if (sampling < 1 && blob === undefined) estimateTraffic(traffic, sampling);
     const head: ManifestHead = {
       ...job.head,
+      ...(shed && anonymization && { shed: mapShed(shed, (addresses) => anonymization.map.map4(addresses)) }),
       ...window,
       sealed_by: SEAL_CAUSES[cause] ?? "none",
       frames: counters.frames,
@@ -190,6 +198,7 @@ function seal(job: MatrixJob): void {
         frames: head.frames,
         packets: head.packets,
         bytes: head.bytes,
+        accuracy: trafficAccuracy(traffic, head),
         quantities,
       },
       milliseconds: performance.now() - started,

@@ -10,9 +10,14 @@ const STOP = 1;
 /** Packets that workers may still claim in the open window, and packets counted in it. */
 const CLAIMABLE = 2;
 const COUNTED = 3;
-const WORDS = 4;
+/** Workers whose queues stand at the first frame of a new sampling rate. */
+const REACHED = 4;
+const WORDS = 5;
 /** Causes of the latest seals; far more than can be outstanding (two slots a worker). */
 const CAUSES = 64;
+/** An entry of the causes: the cause in the low bits, the seal's number above. */
+const CAUSE_BITS = 4;
+const NUMBER_MASK = 2 ** (32 - CAUSE_BITS) - 1;
 
 export class SealLine {
   readonly buffer: SharedArrayBuffer;
@@ -34,18 +39,41 @@ export class SealLine {
 
   /**
    * Ends the open interval if it is still number `sequence`; false when somebody else ended it first. Wakes every
-   * worker that sleeps.
+   * worker that sleeps. The first to ask settles the cause, for every worker alike, before the number moves on.
    */
   ask(sequence: number, cause: SealCause): boolean {
-    Atomics.store(this.#words, WORDS + ((sequence + 1) % CAUSES), SEAL_CAUSES.indexOf(cause));
-    const won = Atomics.compareExchange(this.#words, SEQUENCE, sequence, sequence + 1) === sequence;
-    if (won) Atomics.notify(this.#words, SEQUENCE);
-    return won;
+    if (this.sequence !== sequence) return false;
+    const number = (sequence + 1) & NUMBER_MASK;
+    const place = WORDS + ((sequence + 1) % CAUSES);
+    const entry = (number << CAUSE_BITS) | SEAL_CAUSES.indexOf(cause);
+    const before = Atomics.load(this.#words, place);
+    const isFirst =
+      before >>> CAUSE_BITS !== number &&
+      Atomics.compareExchange(this.#words, place, before, entry) === before;
+    // Whoever comes second finishes what the first has begun.
+    const moved = Atomics.compareExchange(this.#words, SEQUENCE, sequence, sequence + 1) === sequence;
+    if (moved) Atomics.notify(this.#words, SEQUENCE);
+    return isFirst;
   }
 
   /** Why seal number `sequence` (1 = the first) was asked for. */
   cause(sequence: number): number {
-    return Atomics.load(this.#words, WORDS + (sequence % CAUSES));
+    return Atomics.load(this.#words, WORDS + (sequence % CAUSES)) & (2 ** CAUSE_BITS - 1);
+  }
+
+  /** A worker's queues have come to the new sampling rate; how many workers' have. Once a worker and change. */
+  reach(): number {
+    return Atomics.add(this.#words, REACHED, 1) + 1;
+  }
+
+  /** Workers that have called reach() in this change. */
+  get reached(): number {
+    return Atomics.load(this.#words, REACHED);
+  }
+
+  /** Before a change of the sampling rate. */
+  clearReached(): void {
+    Atomics.store(this.#words, REACHED, 0);
   }
 
   /** The last seal and the end: workers drain their rings, seal and return. */

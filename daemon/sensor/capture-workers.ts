@@ -13,7 +13,10 @@ import type { SourceEvents, WorkerVitals } from "./source.js";
 const STOP_MS = 10_000;
 
 /** What one thread captures: its sandbox, and what it needs to know beside it. */
-export type CaptureTask = Omit<LiveWorkerData, keyof WorkerDefaults | "sealLine" | "vitals" | "index"> &
+export type CaptureTask = Omit<
+  LiveWorkerData,
+  keyof WorkerDefaults | "sealLine" | "vitals" | "index" | "workers"
+> &
   Partial<WorkerDefaults>;
 /** What follows from the configuration unless a task says otherwise. */
 type WorkerDefaults = Pick<LiveWorkerData, "nice" | "sleepMsMin" | "sleepMsMax" | "windowPackets">;
@@ -41,6 +44,11 @@ export class CaptureWorkers {
 
   ask(sequence: number, cause: SealCause): boolean {
     return this.#line.ask(sequence, cause);
+  }
+
+  /** Before a change of the sampling rate: nobody has come to the new one. */
+  clearReached(): void {
+    this.#line.clearReached();
   }
 
   vitals(): WorkerVitals[] {
@@ -90,6 +98,7 @@ export class CaptureWorkers {
       sealLine: this.#line.buffer,
       vitals: vitals.buffer as SharedArrayBuffer,
       index,
+      workers: count,
     };
     const worker = new Worker(new URL("../capture/live-worker.js", import.meta.url), {
       workerData: data,

@@ -2,10 +2,12 @@
  * Frames of a live interface: XDP program, sockets, sandboxes and their capture workers. The main thread maps rings and
  * frames into each sandbox's memory and starts the workers; from then on it only reads counters and asks for seals.
  */
+import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import {
   addressOf,
   backMemory,
+  holdPromiscuous,
   interfaceCounters,
   redirectObject,
   type XdpLink,
@@ -22,12 +24,15 @@ import {
 import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause, XDP_STATISTICS } from "../../lib/reasons.js";
+import { droppedOf } from "../../lib/sampling.js";
 import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
 import { sandboxMemory } from "../capture/sandbox.js";
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { checkInterface, explain, queuesToTake } from "./guard.js";
+import { ShedMaps } from "./shed-maps.js";
+import { Shedding } from "./shedding.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
 /** Longest frame that fits a chunk: 256 bytes are the kernel's XDP headroom. */
@@ -49,6 +54,7 @@ export class LiveSource implements FrameSource {
   readonly #captures: Capture[] = [];
   #program: XdpProgram | undefined;
   #link: XdpLink | undefined;
+  #promiscuous: { close(): void } | undefined;
   #effective: Manifest["effective"] = null;
   #baseline: Record<string, number> = {};
   /** Highest value seen of each interface cause: the difference of two counters must not run backwards. */
@@ -58,6 +64,7 @@ export class LiveSource implements FrameSource {
   #lastXdp: Record<string, number>[] = [];
   #lastInterface: Record<string, number> = {};
   #seen = { frames: 0, passed: 0 };
+  #shedding: Shedding | undefined;
 
   constructor(config: SensorConfig, hashKey: readonly [bigint, bigint]) {
     this.#config = config;
@@ -68,6 +75,10 @@ export class LiveSource implements FrameSource {
 
   get effective(): Manifest["effective"] {
     return this.#effective;
+  }
+
+  get shedding(): Shedding | undefined {
+    return this.#shedding;
   }
 
   get memories(): WebAssembly.Memory[] {
@@ -87,10 +98,13 @@ export class LiveSource implements FrameSource {
         events,
       );
       this.#link = this.#program!.attach(this.name, this.#config.attach);
+      // What a mirror port brings is addressed to others: a card drops it unless it is promiscuous.
+      this.#promiscuous = holdPromiscuous(this.name);
     } catch (error) {
       await this.#terminate();
       throw explain(error);
     }
+    this.#shed(events);
     const isZeroCopy = this.#allSockets().every((socket) => socket.options().zerocopy);
     // A generic program hands over copies, whatever the socket's own option says.
     const bind = isZeroCopy && this.#link.mode === "native" ? "zerocopy" : "copy";
@@ -127,7 +141,7 @@ export class LiveSource implements FrameSource {
     drops.interface_missed = Math.max(drops.interface_missed, missed);
     drops.interface_dropped = Math.max(drops.interface_dropped, dropped);
     const none = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
-    return { ...none, ...xsk, ...drops };
+    return { ...none, ...xsk, ...drops, shed: this.#shedding?.packets ?? 0 };
   }
 
   statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> } {
@@ -154,6 +168,7 @@ export class LiveSource implements FrameSource {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    await this.#shedding?.stop();
     await this.#workers.drain();
     this.#read();
     await this.#terminate();
@@ -168,6 +183,10 @@ export class LiveSource implements FrameSource {
       this.#config.multi_buffer === "on" || (this.#config.multi_buffer === "auto" && isJumbo);
     this.#program = XdpProgram.load(redirectObject(), {
       program: multiBuffer ? "redirect_frags" : "redirect",
+      constants: {
+        shed_seed_low: randomBytes(8).readBigUInt64LE(),
+        shed_seed_high: randomBytes(8).readBigUInt64LE(),
+      },
     });
     const xsks = this.#program.map("xsks");
     const rings = { rxSize: sizes.frames, fillSize: sizes.frames, completionSize: 64 };
@@ -285,11 +304,25 @@ export class LiveSource implements FrameSource {
     return total;
   }
 
+  #shed(events: SourceEvents): void {
+    const port = {
+      captures: () => this.#captures.map(({ control, queues }) => ({ control, queues: queues.length })),
+      ringFrames: this.#config.memory.frames,
+      lost: () => droppedOf(this.drops()),
+      clearReached: () => this.#workers.clearReached(),
+    };
+    const maps = new ShedMaps({ rate: this.#program!.map("rate"), shed: this.#program!.map("shed") });
+    this.#shedding = new Shedding(this.#config.shedding, maps, port, (error) => events.warned?.(error));
+    this.#shedding.start();
+  }
+
   async #terminate(): Promise<void> {
     this.#isStopping = true;
     await this.#workers.terminate();
+    this.#shedding?.close();
     for (const socket of this.#allSockets()) socket.close();
     this.#link?.detach();
+    this.#promiscuous?.close();
     this.#program?.close();
   }
 }

@@ -91,6 +91,7 @@ export class SensorReport {
       interface_counters: interfaceCounters,
       xdp_seen: source.seen(),
       forward: source.forward?.() ?? null,
+      host: source.hostStatus?.() ?? null,
       workers: this.workers(),
       sandboxes: this.#sandboxes(),
       matrix: { cpu_ns: matrix.cpuNs, memory_bytes: matrix.memoryBytes, pending: sensor.pool?.pending ?? 0 },

@@ -6,6 +6,7 @@ import type { SealCause } from "../../lib/abi.js";
 import type { Forward } from "../../lib/forward.js";
 import type { Manifest } from "../../lib/manifest.js";
 import type { DropCause } from "../../lib/reasons.js";
+import type { HostStatus } from "./host-source.js";
 import type { Shedding } from "./shedding.js";
 
 /** One interval, sealed in every sandbox: slots wait until the matrix worker has copied them. */
@@ -62,6 +63,8 @@ export interface FrameSource {
   forward?(): Forward[];
   /** Load shedding, where the kernel can do it for this source. */
   readonly shedding?: Shedding | undefined;
+  /** Mode host: interfaces, and what the programs counted. */
+  hostStatus?(): HostStatus;
   /** Seals the last interval and releases everything; `ended` follows. */
   stop(): Promise<void>;
 }

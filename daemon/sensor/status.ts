@@ -6,6 +6,7 @@ import type { DropCause } from "../../lib/reasons.js";
 import type { Quantities } from "../../lib/traffic.js";
 import type { DependabilityStatus } from "../dependability/sensor-dependability.js";
 import type { PrivilegesStatus } from "../privileges/confine.js";
+import type { HostStatus } from "./host-source.js";
 import type { ShedStatus } from "./shedding.js";
 import type { ShipperFigures } from "./shipper.js";
 
@@ -65,6 +66,8 @@ export interface SensorStatus {
   xdp_seen: { frames: number; passed: number } | null;
   /** Mode inline: per direction, cumulative; null in other modes. */
   forward: Forward[] | null;
+  /** Mode host: its interfaces; null in other modes. */
+  host: HostStatus | null;
   workers: WorkerStatus[];
   sandboxes: SandboxStatus[];
   matrix: { cpu_ns: number; memory_bytes: number; pending: number };

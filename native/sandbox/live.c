@@ -11,15 +11,20 @@
  * its chunks go back at once. A descriptor that leaves the UMEM is not read, only counted; a frame of which any
  * buffer was such is not counted as a frame.
  */
+#include "held.h"
+#include "host.h"
 #include "inline.h"
 #include "live.h"
+#include "rate.h"
 
 struct source sw_sources[SW_QUEUES_MAX];
 static u32 turn; /* the queue that is first in the next breath */
 
 void live_init(void) {
   __builtin_memset(sw_sources, 0, sizeof sw_sources);
+  host_init();
   inline_init();
+  rate_init();
   turn = 0;
 }
 
@@ -66,6 +71,7 @@ SW_EXPORT(queue_start) int32_t queue_start(u32 index) {
       .chunk_mask = chunk - 1,
       .link_type = queue->link_type,
       .index = index,
+      .extension_base = queue->extension_base,
   };
   int32_t refusal = queue->group ? inline_start(source) : 0;
   if (refusal != 0) return refusal;
@@ -157,10 +163,11 @@ static u32 take_batch(struct source *source, u32 rx, u32 n, u32 *fill_index) {
   return count_batch(source, rx, n, fill_index);
 }
 
-/* Mode inline: counted, then sent on. */
+/* Counted, then held for the extensions, or (mode inline) sent on. */
 static u32 forward_batch(struct source *source, u32 rx, u32 n) {
   u32 frames = count_batch(source, rx, n, NULL);
-  inline_pass(source, rx, n);
+  if (sw_held_on) held_take(source, rx, n);
+  else inline_pass(source, rx, n);
   return frames;
 }
 
@@ -168,6 +175,7 @@ static u32 forward_batch(struct source *source, u32 rx, u32 n) {
 static u32 forward_queue(struct source *source, u32 most) {
   u32 rx = load_acquire(source->rx_consumer), frames = 0;
   u32 waiting = min32(min32(load_acquire(source->rx_producer) - rx, source->rx_mask + 1), most);
+  if (sw_held_on) waiting = min32(rate_limit(source, rx, waiting), held_room());
   while (waiting != 0) {
     u32 n = min32(min32(waiting, BATCH), sw_room());
     if (n == 0) break;
@@ -185,7 +193,7 @@ static u32 take_queue(struct source *source, u32 most) {
   u32 waiting = min32(load_acquire(source->rx_producer) - rx, source->rx_mask + 1);
   u32 fill = load_acquire(source->fill_producer);
   u32 room = source->fill_mask + 1 - min32(fill - load_acquire(source->fill_consumer), source->fill_mask + 1);
-  waiting = min32(waiting, min32(room, most));
+  waiting = rate_limit(source, rx, min32(waiting, min32(room, most)));
   for (u32 batches = 1; waiting != 0; batches++) {
     u32 n = min32(min32(waiting, BATCH), sw_room());
     if (n == 0) break;
@@ -213,18 +221,23 @@ SW_EXPORT(breathe) u32 breathe(u32 max_frames) {
   struct control *control = sw_control();
   u32 taken = 0;
   inline_reclaim();
+  rate_look();
+  if (sw_held_on) held_release();
   for (u32 i = 0; i < SW_QUEUES_MAX && taken < max_frames; i++) {
     u32 index = (turn + i) % SW_QUEUES_MAX;
     struct source *source = &sw_sources[index];
     if (!source->active) continue;
     u32 most = max_frames - taken;
-    u32 frames = source->is_forwarding ? forward_queue(source, most) : take_queue(source, most);
+    u32 frames = source->is_forwarding | sw_held_on ? forward_queue(source, most) : take_queue(source, most);
     control->queues[index].frames += frames;
     taken += frames;
   }
+  taken += host_take(max_frames - taken);
+  if (sw_held_on) held_publish();
   inline_publish();
   turn = (turn + 1) % SW_QUEUES_MAX;
   note_breath(taken);
+  rate_tell();
   sw_publish();
   return taken;
 }

@@ -5,8 +5,10 @@
  * seal_begin() only swaps: the other interval's empty logs take the next packet, microseconds later. Sorting, merging
  * and writing are seal_step()'s, a slice at a time between breaths, through the phases below.
  */
+#include "held.h"
 #include "hypercsr.h"
 #include "rank.h"
+#include "rate.h"
 
 enum phase {
   PHASE_IDLE,
@@ -61,9 +63,11 @@ SW_EXPORT(seal_begin) int32_t seal_begin(u32 cause) {
   if (free == SW_SLOTS) return -1;
   interval_flush();
   if (cause == SW_SEAL_BUDGET) sw_counts[SW_COUNTER_EARLY_SEALS]++;
+  if (cause == SW_SEAL_RATE) rate_switch();
   struct slot *slot = slot_of(free);
   slot->cause = cause;
   slot->epoch = epoch++;
+  held_seal();
   slot->start_ns = sw_window.start_ns;
   slot->end_ns = sw_window.end_ns;
   slot->first_ns = sw_window.first_ns;

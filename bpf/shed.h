@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Load shedding: a sample of the frames goes on, the rest is summed up here and dropped.
+ *
+ * Frames are sampled by flow, in slots: a slot is SHED_SLOT consecutive frames of one RX queue on one CPU, and whether
+ * a flow's frames of a slot are kept is decided by one hash of (seed, slot, flow). So every frame is kept with
+ * probability 2^-shift, decisions for different slots are independent, and at most SHED_SLOT frames share one: that is
+ * what the error bound of an estimate rests on (lib/sampling.ts). A slot is counted in frames and not in time because
+ * a clock costs more than the frame, and because a slot of time has no bound on the frames in it.
+ *
+ * The word in the map `rate` is written by user space, whole:
+ *   bits 0..7 shift; bit 8 parity: which of two sums takes what is shed, so that the frames shed at one rate and at the
+ *   next are never mixed; bits 32..63 mark: if not 0, every frame that goes on carries it as its metadata, 4 bytes ahead
+ *   of the frame. Marks tell the receiver, whose ring may still hold frames of the rate before, where the new begins.
+ */
+#ifndef SPARSEWIRE_SHED_H
+#define SPARSEWIRE_SHED_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define SHED_SLOT_SHIFT 3 /* 8 frames: SLOT_FRAMES in lib/sampling.ts */
+#define SHED_VLAN_TAGS 4
+
+/* Rows of `protocols`: family * 4 + transport. What is no plain IP is in the last row. */
+enum { SHED_IPV4, SHED_IPV6, SHED_NO_IP };
+enum { SHED_TCP, SHED_UDP, SHED_ICMP, SHED_NO_L4 };
+#define SHED_PROTOCOLS 12
+
+struct shed_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* What has been shed since the program was loaded; user space has the same layout in daemon/sensor/shed-maps.ts. */
+struct shed_sum {
+	struct shed_count protocols[SHED_PROTOCOLS];
+	struct shed_count sources[256]; /* IPv4, by the first byte of the source address */
+	struct shed_count destinations[256];
+	__u64 longest; /* bytes of the longest frame seen while shedding, kept or not */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} rate SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2); /* by parity */
+	__type(key, __u32);
+	__type(value, struct shed_sum);
+} shed SEC(".maps");
+
+/* Drawn anew by every process, so that nobody can choose flows that are always kept, or never. */
+const volatile __u64 shed_seed_low = 0;
+const volatile __u64 shed_seed_high = 0;
+
+/* What the decision and the sums need of a frame. */
+struct shed_frame {
+	__u64 flow; /* a hash of the outermost addresses, ports and protocol */
+	__u32 family, transport;
+	__u32 source, destination; /* IPv4: the first byte of each address */
+};
+
+static __always_inline __u64 shed_mix(__u64 h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdull;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ull;
+	h ^= h >> 33;
+	return h;
+}
+
+static __always_inline __u64 shed_add(__u64 h, __u64 word)
+{
+	return shed_mix(h ^ word) + 0x9e3779b97f4a7c15ull;
+}
+
+static __always_inline __u32 shed_transport(__u32 protocol)
+{
+	switch (protocol) {
+	case 6: return SHED_TCP;
+	case 17: return SHED_UDP;
+	case 1:
+	case 58: return SHED_ICMP;
+	default: return SHED_NO_L4;
+	}
+}
+
+/* The ports of TCP, UDP and SCTP; 0 where there are none, or where they are not in the frame. */
+static __always_inline __u32 shed_ports(__u32 protocol, void *l4, void *end)
+{
+	if (protocol != 6 && protocol != 17 && protocol != 132)
+		return 0;
+	if (l4 + 4 > end)
+		return 0;
+	return *(__u32 *)l4;
+}
+
+/* p: the IPv4 header. A fragment has no ports but in its first piece, so no fragment is told apart by them. */
+static __always_inline void shed_ipv4(struct shed_frame *frame, __u8 *p, void *end)
+{
+	__u64 addresses;
+	__u32 protocol = p[9], ports = 0, header = (p[0] & 15) * 4;
+
+	__builtin_memcpy(&addresses, p + 12, 8);
+	if (!(*(__u16 *)(p + 6) & bpf_htons(0x3fff)))
+		ports = shed_ports(protocol, p + header, end);
+	frame->flow = shed_add(shed_add(frame->flow, addresses), (__u64)ports << 8 | protocol);
+	frame->family = SHED_IPV4;
+	frame->transport = shed_transport(protocol);
+	frame->source = p[12];
+	frame->destination = p[16];
+}
+
+static __always_inline void shed_ipv6(struct shed_frame *frame, __u8 *p, void *end)
+{
+	__u64 words[4];
+	__u32 protocol = p[6], ports = shed_ports(protocol, p + 40, end);
+
+	__builtin_memcpy(words, p + 8, 32);
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		frame->flow = shed_add(frame->flow, words[i]);
+	frame->flow = shed_add(frame->flow, (__u64)ports << 8 | protocol);
+	frame->family = SHED_IPV6;
+	frame->transport = shed_transport(protocol);
+}
+
+/* Reads an Ethernet frame; `seed` starts the hash. What is no IP behind at most SHED_VLAN_TAGS tags is told apart by its
+ * Ethernet addresses. */
+static __always_inline struct shed_frame shed_parse(void *data, void *end, __u64 seed)
+{
+	struct shed_frame frame = { .flow = seed, .family = SHED_NO_IP, .transport = SHED_NO_L4 };
+	__u8 *p = data;
+	__u64 low = 0, high = 0;
+	__u16 type;
+
+	if (data + 14 > end)
+		return frame;
+	type = *(__u16 *)(p + 12);
+	p += 14;
+#pragma unroll
+	for (int i = 0; i < SHED_VLAN_TAGS; i++) {
+		if (type != bpf_htons(0x8100) && type != bpf_htons(0x88a8))
+			break;
+		if ((void *)p + 4 > end)
+			return frame;
+		type = *(__u16 *)(p + 2);
+		p += 4;
+	}
+	if (type == bpf_htons(0x0800) && (void *)p + 20 <= end && p[0] >> 4 == 4 && (p[0] & 15) >= 5) {
+		shed_ipv4(&frame, p, end);
+	} else if (type == bpf_htons(0x86dd) && (void *)p + 40 <= end && p[0] >> 4 == 6) {
+		shed_ipv6(&frame, p, end);
+	} else {
+		__builtin_memcpy(&low, data, 8);
+		__builtin_memcpy(&high, data + 8, 4);
+		frame.flow = shed_add(shed_add(frame.flow, low), high << 16 | type);
+	}
+	return frame;
+}
+
+static __always_inline void shed_count(struct shed_count *count, __u64 bytes)
+{
+	count->packets++;
+	count->bytes += bytes;
+}
+
+/* The rate word; 0 as long as everything goes on and nothing is marked. */
+static __always_inline __u64 shed_rate(void)
+{
+	__u32 zero = 0;
+	volatile __u64 *word = bpf_map_lookup_elem(&rate, &zero);
+
+	return word ? *word : 0;
+}
+
+/*
+ * Whether the frame of `bytes` wire bytes at data .. end is to be shed; what is shed has been summed up then. `frames`:
+ * frames that this CPU has had from `queue`. Call it only where `word` is not 0.
+ */
+static __always_inline int shed_frame(__u64 word, void *data, void *end, __u64 bytes, __u32 queue, __u64 frames)
+{
+	__u32 shift = word & 0xff, parity = word >> 8 & 1, row;
+	__u64 salt = (__u64)queue << 56 | (__u64)bpf_get_smp_processor_id() << 44 | frames >> SHED_SLOT_SHIFT;
+	struct shed_sum *sum;
+	struct shed_frame frame;
+
+	if (shift == 0 || shift > 32)
+		return 0;
+	sum = bpf_map_lookup_elem(&shed, &parity);
+	if (!sum)
+		return 0;
+	if (bytes > sum->longest)
+		sum->longest = bytes;
+	frame = shed_parse(data, end, shed_add(shed_seed_low, salt));
+	if (shed_mix(frame.flow ^ shed_seed_high) >> (64 - shift) == 0)
+		return 0;
+	row = frame.family * 4 + frame.transport;
+	if (row < SHED_PROTOCOLS)
+		shed_count(&sum->protocols[row], bytes);
+	if (frame.family == SHED_IPV4) {
+		shed_count(&sum->sources[frame.source & 255], bytes);
+		shed_count(&sum->destinations[frame.destination & 255], bytes);
+	}
+	return 1;
+}
+
+#endif
