@@ -25,19 +25,20 @@ export class InlineRig extends Rig {
   readonly pins = mkdtempSync(join(tmpdir(), "sparsewire-bpffs-"));
 
   constructor(options: InlineOptions = {}) {
-    super(options);
+    super(withoutAddresses(options));
     const mounted = spawnSync("mount", ["-t", "bpf", "bpf", this.pins]);
     if (mounted.status !== 0) throw new Error(`no BPF file system: ${mounted.stderr}`);
     this.left = this.sender;
     this.right = this.lab.namespace("ty");
-    // GRO on the far ends: frames that XDP sends out of a veth need NAPI there.
-    this.lab.veth(this.right, "tx1", this.receiver, "rx1", {
-      ...options,
-      ...(options.addresses && { addresses: [options.addresses[1], ""] }),
-    });
+    this.lab.veth(this.right, "tx1", this.receiver, "rx1", withoutAddresses(options));
+    for (const [i, host, name] of [[0, this.left, "tx0"] as const, [1, this.right, "tx1"] as const]) {
+      if (options.addresses === undefined) continue;
+      host.exec("ip", "link", "set", name, "arp", "on");
+      host.exec("ip", "addr", "add", options.addresses[i]!, "dev", name);
+    }
     if (options.divert) {
       this.aside = this.lab.namespace("tz");
-      this.lab.veth(this.aside, "tx2", this.receiver, "rx2", { ...options });
+      this.lab.veth(this.aside, "tx2", this.receiver, "rx2", withoutAddresses(options));
     }
     this.configureInline(options);
   }
@@ -66,6 +67,11 @@ export class InlineRig extends Rig {
     spawnSync("umount", ["-l", this.pins]);
     rmSync(this.pins, { recursive: true, force: true });
   }
+}
+
+/** Addresses are the hosts', left and right; the sensor's own interfaces have none. */
+function withoutAddresses({ addresses: _, ...options }: InlineOptions): InlineOptions {
+  return options;
 }
 
 export const accounted = ({ forwarded, diverted, dropped }: Forward): number =>
