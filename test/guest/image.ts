@@ -1,0 +1,134 @@
+/**
+ * The guest's disks: a root file system of this machine's own Debian release with systemd, the kernel's modules and the
+ * agent, and a payload disk with what a run brings along. Both are ext4 images made by mke2fs -d.
+ */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { repositoryRoot } from "../live/tools/tool.js";
+import { type Archive, run, sourceLine } from "./apt.js";
+import { cached, keyOf } from "./cache.js";
+import { DIRECTORY, EXECUTABLE, FILE, initramfs } from "./initramfs.js";
+import type { Kernel } from "./kernel.js";
+
+/** What a small server has; the product's own dependencies come beside them. No compiler, no Node.js, no Python. */
+const PACKAGES = ["systemd", "systemd-sysv", "udev", "kmod", "iproute2", "ethtool", "procps", "curl"];
+/** Log-ins that nobody makes, jobs of the night, and a wait for networks that there are none of. */
+const MASKED = [
+  "getty.target",
+  "serial-getty@ttyS0.service",
+  "apt-daily.timer",
+  "apt-daily-upgrade.timer",
+  "systemd-networkd.service",
+  "systemd-networkd.socket",
+  "systemd-networkd-wait-online.service",
+];
+const ROOT_MB = 2048;
+const SOURCES = ["agent.sh", "agent.service", "init.c"];
+
+export interface Disks {
+  root: string;
+  initramfs: string;
+}
+
+/** Root disk and initramfs, from the cache where nothing that they are made of has changed. */
+export async function disks(
+  archive: Archive,
+  kernel: Kernel,
+  dependencies: readonly string[],
+  say: (text: string) => void,
+): Promise<Disks> {
+  const packages = [...new Set([...PACKAGES, ...dependencies])].sort();
+  const sources = SOURCES.map((name) => readFileSync(join(repositoryRoot(), "test/guest", name)));
+  const own = readFileSync(new URL(import.meta.url));
+  const key = keyOf([archive.suite, kernel.release, ...packages, ...sources, own]);
+  const folder = await cached(`root-${key}`, (target) => {
+    say(`making a root file system of ${archive.suite} with ${packages.join(", ")}`);
+    makeRoot(archive, kernel, packages, join(target, "root.img"));
+    writeFileSync(join(target, "initramfs.cpio"), makeInitramfs(kernel));
+  });
+  return { root: join(folder, "root.img"), initramfs: join(folder, "initramfs.cpio") };
+}
+
+function makeRoot(archive: Archive, kernel: Kernel, packages: readonly string[], image: string): void {
+  const root = mkdtempSync(join(tmpdir(), "sparsewire-root-"));
+  try {
+    const include = `--include=${packages.join(",")}`;
+    run("mmdebstrap", [
+      "--quiet",
+      "--mode=root",
+      "--variant=minbase",
+      include,
+      archive.suite,
+      root,
+      sourceLine(archive),
+    ]);
+    cpSync(kernel.modules, join(root, "usr/lib/modules", kernel.release), { recursive: true });
+    run("chroot", [root, "depmod", kernel.release]);
+    configure(root);
+    makeDisk(root, image, ROOT_MB);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** Host name, an agent at boot, silent network cards, and nothing that waits for what is not there. */
+function configure(root: string): void {
+  const source = join(repositoryRoot(), "test/guest");
+  const units = join(root, "etc/systemd/system");
+  cpSync(join(source, "agent.sh"), join(root, "usr/local/sbin/agent"));
+  chmodSync(join(root, "usr/local/sbin/agent"), 0o755);
+  cpSync(join(source, "agent.service"), join(units, "agent.service"));
+  symlinkSync("../agent.service", join(units, "multi-user.target.wants/agent.service"));
+  for (const unit of MASKED) symlinkSync("/dev/null", join(units, unit));
+  writeFileSync(join(root, "etc/hostname"), "guest\n");
+  writeFileSync(join(root, "etc/hosts"), "127.0.0.1 localhost guest\n");
+  writeFileSync(join(root, "etc/machine-id"), "uninitialized\n");
+  writeFileSync(join(root, "etc/sysctl.d/quiet.conf"), "net.ipv6.conf.default.disable_ipv6 = 1\n");
+  writeFileSync(join(root, "etc/resolv.conf"), "");
+  mkdirSync(join(root, "payload"), { recursive: true });
+}
+
+/** An ext4 image of a folder. No journal: a guest's disk does not outlive it. */
+export function makeDisk(folder: string, image: string, megabytes: number): void {
+  const options = ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-E", "root_owner=0:0", "-d", folder];
+  run("mke2fs", [...options, image, `${megabytes}M`]);
+}
+
+/** clang: the tool chain's own; static, for an initramfs has no libraries. */
+function makeInitramfs(kernel: Kernel): Uint8Array {
+  const output = join(mkdtempSync(join(tmpdir(), "sparsewire-init-")), "init");
+  try {
+    const source = join(repositoryRoot(), "test/guest/init.c");
+    run(process.env.CLANG ?? "clang-16", [
+      "-static",
+      "-O2",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-o",
+      output,
+      source,
+    ]);
+    spawnSync("strip", [output]);
+    const driver = readFileSync(join(kernel.modules, "kernel/drivers/block/virtio_blk.ko.xz"));
+    return initramfs([
+      { name: "dev", mode: DIRECTORY },
+      { name: "root", mode: DIRECTORY },
+      { name: "virtio_blk.ko.xz", mode: FILE, bytes: driver },
+      { name: "init", mode: EXECUTABLE, bytes: readFileSync(output) },
+    ]);
+  } finally {
+    rmSync(join(output, ".."), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * The packaged product on a server of its own: a virtual machine whose network card does AF_XDP zero-copy, whose first
+ * process is systemd, and which has neither compilers nor Node.js. `npm run test:guest` runs this. It is not part of
+ * `npm test`: it fetches a kernel (50 MB) and a root file system, and emulates a processor.
+ */
+import assert from "node:assert/strict";
+import { after, describe, type TestContext, test } from "node:test";
+import { offered } from "../live/rig.js";
+import { type Batch, makeBatch, truth } from "./frames.js";
+import { prepare } from "./prepare.js";
+import { AGGREGATOR, AGGREGATOR_URL, INTERFACE, SENSOR, Server } from "./server.js";
+
+const FRAMES = 100_000;
+/** Frames a second: what an emulated pair of processors sends and receives at the same time with room to spare. */
+const RATE = 15_000;
+const EXPOSURE_MAX = { [SENSOR]: 2.3, [AGGREGATOR]: 1.5 };
+const RETURN_MS_MAX = 5000;
+
+const batches: Batch[] = [makeBatch(FRAMES, 1), makeBatch(20_000, 2), makeBatch(20_000, 3)];
+const prepared = await prepare(batches);
+const skip = typeof prepared === "string" ? prepared : false;
+const server = typeof prepared === "string" ? (undefined as never) : new Server(prepared.machine);
+if (typeof prepared !== "string") after(() => prepared.close());
+
+/** The aggregator's sums are those of the first `count` batches, to the packet and the byte, in both families. */
+async function checkSums(count: number): Promise<void> {
+  await server.shipped();
+  for (const family of [4, 6] as const)
+    assert.deepEqual(await server.sums(family), truth(batches.slice(0, count), family), `IPv${family}`);
+}
+
+let failed: string | undefined;
+
+/** A test that stands on those before it: after a failure the others would only repeat it. */
+function step(name: string, body: (t: TestContext) => Promise<void>): void {
+  test(name, async (t) => {
+    if (failed !== undefined) {
+      t.skip(`failed before: ${failed}`);
+      return;
+    }
+    failed = name;
+    await body(t);
+    failed = undefined;
+  });
+}
+
+describe("the packaged product on a server of its own", { skip }, () => {
+  step("boots systemd, with nothing failed", async (t) => {
+    const { machine } = server;
+    t.diagnostic(
+      (await machine.sh("uname -r; systemctl --version | head -1; systemd-analyze | head -1")).trim(),
+    );
+    assert.equal((await machine.sh("cat /proc/1/comm")).trim(), "systemd");
+    const { stdout } = await machine.run("systemctl is-system-running --wait", 120);
+    assert.equal(stdout.trim(), "running", await machine.sh("systemctl --failed --no-legend"));
+  });
+
+  step("the package installs with dpkg -i, where there are no compilers and no Node.js", async (t) => {
+    const { machine } = server;
+    assert.equal((await machine.run("command -v node gcc cc clang python3 make")).stdout, "");
+    t.diagnostic((await machine.sh("dpkg -i /payload/sparsewire.deb 2>&1", 300)).trim().split("\n").at(-1)!);
+    assert.match(await machine.sh("dpkg-query -W -f '${Status}' sparsewire"), /^install ok installed$/);
+    assert.match(await machine.sh("sparsewire --version"), /^\d+\.\d+\.\d+/);
+    const broken = await machine.run("dpkg --audit; dpkg --verify sparsewire");
+    assert.equal(broken.stdout, "");
+    const state = await machine.run(`systemctl is-active ${SENSOR} ${AGGREGATOR}`);
+    assert.doesNotMatch(state.stdout, /^active$/m, "nothing captures before an interface is chosen");
+  });
+
+  step("aggregator and sensor start, and tell systemd when they are ready", async (t) => {
+    const { machine } = server;
+    await machine.sh(
+      `cp /payload/sensor.toml /etc/sparsewire/sensor.toml; ip link set eth0 up; ip link set eth1 up`,
+    );
+    await machine.sh(`sparsewire check-config --instance ${INTERFACE}`);
+    for (const unit of [AGGREGATOR, SENSOR]) {
+      await server.start(unit);
+      const shown = await server.show(
+        unit,
+        "Type",
+        "ActiveState",
+        "NotifyAccess",
+        "WatchdogUSec",
+        "StatusText",
+      );
+      t.diagnostic(`${unit}: ${JSON.stringify(shown)}`);
+      assert.equal(shown.Type, "notify");
+      assert.equal(shown.ActiveState, "active");
+      assert.match(shown.WatchdogUSec!, /^[1-9]/, "a watchdog waits for its beats");
+      assert.notEqual(shown.StatusText, "", "the status line was told through the same socket");
+    }
+    assert.equal((await server.status()).ready, true, "ready was not told before it was true");
+    assert.match(await machine.sh("sparsewire status"), /zero-copy/);
+  });
+
+  step("zero-copy: the sensor, XDP_OPTIONS, the kernel's socket list and the link agree", async (t) => {
+    const { machine } = server;
+    assert.deepEqual((await server.status()).effective, { attach: "native", bind: "zerocopy", queues: 1 });
+    const sockets = await machine.sh("ss --xdp --extended --no-header");
+    t.diagnostic(sockets.trim().replaceAll(/\s+/g, " "));
+    assert.match(sockets, /zc:1/, "xsk_diag says that the UMEM is used without copies");
+    const link = await machine.sh(`ip -details link show ${INTERFACE}`);
+    assert.match(link, /prog\/xdp id \d+/, "attached in native mode");
+    assert.doesNotMatch(link, /xdpgeneric/);
+  });
+
+  step(
+    `the matrix of exactly ${FRAMES.toLocaleString("en")} frames is the truth, to the packet and the byte`,
+    async (t) => {
+      const sent = await server.send(0, RATE);
+      assert.equal(sent.frames, FRAMES);
+      const status = await server.until((now) => offered(now) >= FRAMES, 30);
+      t.diagnostic(
+        `drops ${JSON.stringify(status.drops)}, capture ${status.workers[0]!.cpu_ns / FRAMES} ns a frame`,
+      );
+      assert.equal(status.counters.frames, FRAMES);
+      assert.equal(status.counters.packets, batches[0]!.packets);
+      assert.equal(status.counters.packet_bytes, batches[0]!.bytes);
+      for (const [reason, count] of Object.entries(batches[0]!.reasons))
+        assert.equal(status.counters[`frames_${reason as "arp"}`], count, reason);
+      assert.equal(
+        Object.values(status.drops).reduce((sum, count) => sum + count, 0),
+        0,
+      );
+      await checkSums(1);
+      const intervals = await server.intervals();
+      assert.equal(
+        intervals.reduce((sum, { frames }) => sum + frames, 0),
+        FRAMES,
+      );
+      for (const interval of intervals) {
+        const { effective, drops } = await server.manifest(interval);
+        assert.deepEqual(
+          effective,
+          { attach: "native", bind: "zerocopy", queues: 1 },
+          "the manifest says so",
+        );
+        assert.equal(
+          Object.values(drops).reduce((sum, count) => sum + count, 0),
+          0,
+        );
+        if (interval.frames === 0) break; // one silent interval says what all of them do
+      }
+    },
+  );
+
+  step("/metrics of both are scraped, and say the same", async () => {
+    const { machine } = server;
+    const { metrics_url } = await server.status();
+    const sensor = await machine.sh(`curl -sSf ${metrics_url}`);
+    assert.match(sensor, /^sparsewire_effective_mode_info\{.*attach="native",bind="zerocopy".*\} 1$/m);
+    assert.match(sensor, new RegExp(`^sparsewire_frames_total ${FRAMES}$`, "m"));
+    const aggregator = await machine.sh(`curl -sSf ${AGGREGATOR_URL}/metrics`);
+    assert.match(aggregator, new RegExp(`^sparsewire_aggregator_frames_total ${FRAMES}$`, "m"));
+  });
+
+  step("kill -9: back within 5 seconds, nothing counted twice, the crash has its name", async (t) => {
+    const { machine } = server;
+    // With the aggregator away, intervals with frames are in the spool when the sensor dies.
+    await machine.sh(`systemctl stop ${AGGREGATOR}`);
+    await server.send(1, RATE);
+    const before = await server.until(({ counters }) => counters.frames >= FRAMES + 20_000, 30);
+    await server.until(({ intervals }) => intervals.sealed >= before.intervals.sealed + 2, 30);
+    const times = JSON.parse(await machine.sh(RETURN_SCRIPT, 120)) as { captures: number; ready: number };
+    t.diagnostic(`captures again after ${times.captures} ms, ready after ${times.ready} ms`);
+    assert.ok(times.captures < RETURN_MS_MAX, `captures again after ${times.captures} ms`);
+    assert.ok(times.ready < RETURN_MS_MAX, `ready after ${times.ready} ms`);
+    const now = await server.status();
+    assert.notEqual(now.run, before.run);
+    assert.deepEqual(now.effective, before.effective, "zero-copy again");
+    assert.equal((await server.show(SENSOR, "NRestarts")).NRestarts, "1");
+    await server.send(2, RATE);
+    await server.until(({ counters }) => counters.frames >= 20_000, 30);
+    await server.start(AGGREGATOR);
+    await checkSums(3);
+    const first = (await server.intervals()).find(({ run }) => run === now.run)!;
+    const { previous } = await server.manifest(first);
+    assert.deepEqual(
+      previous?.map(({ run, ended }) => [run, ended]),
+      [[before.run, "crash"]],
+    );
+  });
+
+  step("systemctl reload: a good file is taken, a broken one changes nothing", async () => {
+    const { machine } = server;
+    const { MainPID } = await server.show(SENSOR, "MainPID");
+    await machine.sh(`sed -i 's/^max_bytes = .*/max_bytes = "64MiB"/' /etc/sparsewire/sensor.toml`);
+    await machine.sh(`systemctl reload ${SENSOR} ${AGGREGATOR}`);
+    assert.match(
+      await machine.sh(`sleep 1; journalctl -o cat -u ${SENSOR}`),
+      /configuration reloaded|reloaded/,
+    );
+    await machine.sh(
+      "cp /etc/sparsewire/sensor.toml /root/good.toml; echo 'intervall = 1' >> /etc/sparsewire/sensor.toml",
+    );
+    const refused = await machine.run(`systemctl reload ${SENSOR}`);
+    assert.notEqual(refused.status, 0);
+    await machine.sh("cp /root/good.toml /etc/sparsewire/sensor.toml");
+    const shown = await server.show(SENSOR, "MainPID", "ActiveState");
+    assert.deepEqual(shown, { MainPID, ActiveState: "active" });
+  });
+
+  step("systemd-analyze security: sensor at most 2.3, aggregator at most 1.5", async (t) => {
+    for (const [unit, most] of Object.entries(EXPOSURE_MAX)) {
+      const { stdout, stderr } = await server.machine.run(`systemd-analyze security --no-pager ${unit}`);
+      const exposure = Number(/exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);
+      t.diagnostic(`${unit}: ${exposure}`);
+      assert.ok(exposure <= most, `${unit}: ${exposure}\n${stderr}${stdout}`);
+    }
+  });
+
+  step("a sensor that hangs is ended by the watchdog and comes back", async (t) => {
+    const { machine } = server;
+    const { MainPID, WatchdogUSec } = await server.show(SENSOR, "MainPID", "WatchdogUSec");
+    assert.notEqual(MainPID, "0");
+    await machine.sh(`kill -STOP ${MainPID}`);
+    const script = `for i in $(seq 120); do
+      read -r pid state < <(systemctl show --value -p MainPID -p ActiveState ${SENSOR} | paste -sd' ')
+      [ "$pid" != ${MainPID} ] && [ "$pid" != 0 ] && [ "$state" = active ] && exit 0
+      sleep 1
+    done; exit 1`;
+    const { status } = await machine.run(script, 150);
+    const journal = await server.journal(SENSOR);
+    assert.equal(status, 0, journal);
+    assert.match(journal, /[Ww]atchdog timeout/);
+    t.diagnostic(`WatchdogSec ${WatchdogUSec}`);
+    await checkSums(3);
+  });
+
+  step("stop and purge leave nothing behind, and the kernel has not complained", async () => {
+    const { machine } = server;
+    await machine.sh(`systemctl stop ${SENSOR} ${AGGREGATOR}`, 120);
+    const shown = await server.show(SENSOR, "Result", "ExecMainStatus");
+    assert.deepEqual(shown, { Result: "success", ExecMainStatus: "0" });
+    assert.doesNotMatch(await machine.sh(`ip -details link show ${INTERFACE}`), /xdp|promiscuity [1-9]/);
+    await machine.sh("dpkg --purge sparsewire", 120);
+    const left =
+      "ls -d /usr/bin/sparsewire /usr/lib/sparsewire /etc/sparsewire /var/lib/sparsewire /run/sparsewire";
+    assert.equal((await machine.run(`${left} /var/lib/private/sparsewire`)).stdout, "");
+    assert.doesNotMatch(await machine.sh("dmesg"), /BUG:|Oops|WARNING:|general protection|Call Trace/);
+  });
+});
+
+/** Kills the sensor; ms until a new process captures in zero-copy mode, and until systemd says that it is ready. */
+const RETURN_SCRIPT = `
+now() { read -r up _ < /proc/uptime; echo $((10#\${up/./} * 10)); }
+control() { curl -sf --unix-socket /run/sparsewire/sensor*.sock "http://localhost/$1"; }
+old=$(systemctl show --value -p MainPID ${SENSOR})
+start=$(now)
+systemctl kill -s KILL ${SENSOR}
+while :; do
+  pid=$(systemctl show --value -p MainPID ${SENSOR})
+  [ "$pid" != "$old" ] && [ "$pid" != 0 ] && control status | grep -q '"pid":'"$pid"',.*"bind":"zerocopy"\\|"bind":"zerocopy".*"pid":'"$pid," && break
+  sleep 0.05
+done
+captures=$(($(now) - start))
+until [ "$(systemctl is-active ${SENSOR})" = active ]; do sleep 0.05; done
+echo '{"captures":'$captures',"ready":'$(($(now) - start))'}'`;
