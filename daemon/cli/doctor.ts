@@ -1,8 +1,17 @@
-/** `sparsewire doctor`: what this host can do, and what is in the way. */
+/** `sparsewire doctor`: what this host can do, what is in the way, and which mode is best. */
+import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { EXIT } from "../../lib/errors.js";
 import { examples, type Result, usage, withOutput } from "./command.js";
-import { bad, type Finding, hostFindings, interfaceFindings, ok } from "./doctor-checks.js";
+import { bindFinding } from "./doctor/bind.js";
+import type { Finding } from "./doctor/finding.js";
+import { interfaceFindings, isInUse, type Subject } from "./doctor/interface.js";
+import { kernelFindings } from "./doctor/kernel.js";
+import { advise, modeFindings, modesOf } from "./doctor/modes.js";
+import { neighbourFindings } from "./doctor/neighbours.js";
+import { offloadFindings } from "./doctor/offloads.js";
+import { memoryFindings, processFindings } from "./doctor/process.js";
+import { type DoctorReport, reportJson, reportText } from "./doctor/report.js";
 import { emit } from "./output.js";
 
 interface Options {
@@ -11,12 +20,12 @@ interface Options {
   json?: boolean;
 }
 
-const COLORS = { ok: "\x1b[32m", warn: "\x1b[33m", bad: "\x1b[31m" } as const;
-
 export function registerDoctor(parent: Command, result: Result): void {
   const command = parent
     .command("doctor")
-    .description("tell what this host can do and what is in the way; exit 5 if a sensor could not run")
+    .description(
+      "tell what this host can do, what is in the way and which mode is best; exit 5 if no sensor could run",
+    )
     .argument("[interface]", "network interface to look at, too")
     .option(
       "--try",
@@ -25,80 +34,58 @@ export function registerDoctor(parent: Command, result: Result): void {
     .action(async (name: string | undefined, options: Options) => {
       if (options.try && name === undefined)
         throw usage("--try needs an interface", "name one: sparsewire doctor eth1 --try");
-      const findings = await examine(name, options.try === true);
-      if (findings.some(({ verdict }) => verdict === "bad")) result.code = EXIT.unsupported;
-      await emit(options.output, [options.json ? asJson(name, findings) : asText(findings, options.output)]);
+      const report = await examine(name, options.try === true);
+      if (report.advice.best === "pcap") result.code = EXIT.unsupported;
+      const isColored =
+        options.output === undefined && process.stdout.isTTY === true && !process.env.NO_COLOR;
+      await emit(options.output, [options.json ? reportJson(report) : reportText(report, isColored)]);
     });
   withOutput(command);
   examples(command, [
     ["sparsewire doctor", "the host"],
     ["sparsewire doctor eth1", "and an interface"],
     ["sparsewire doctor eth1 --try", "and the bind modes its driver offers"],
+    ["sparsewire doctor eth1 --json | jq -r .best.command", "how to start a sensor there"],
   ]);
 }
 
-async function examine(name: string | undefined, attempt: boolean): Promise<Finding[]> {
+/** Only reads, unless it may `attempt` to bind. */
+async function examine(name: string | undefined, attempt: boolean): Promise<DoctorReport> {
   const { explain } = await import("../sensor/guard.js");
-  const { probe } = await import("xdp-node");
+  const { inspectInterface, probe } = await import("xdp-node");
   try {
-    const report = probe(name);
-    const findings = hostFindings(report);
-    if (report.interface === undefined) return findings;
-    findings.push(...interfaceFindings(report, report.interface));
-    if (attempt)
-      findings.push(
-        await bindFinding(report.interface.name, "copy"),
-        await bindFinding(report.interface.name, "zerocopy"),
-      );
-    return findings;
+    const host = probe(name);
+    const subject: Subject | undefined = host.interface && {
+      report: host.interface,
+      details: inspectInterface(host.interface.name),
+      hasMultiBuffer: host.multiBuffer.ok,
+      cores: availableParallelism(),
+    };
+    const modes = modesOf(host, subject);
+    const advice = advise(host, modes, subject);
+    const bound: Finding[] = [];
+    if (attempt && subject !== undefined) {
+      for (const bind of ["copy", "zerocopy"] as const)
+        bound.push(await bindFinding(subject.report.name, bind));
+    }
+    const findings = [
+      ...kernelFindings(host),
+      ...processFindings(host),
+      ...memoryFindings(host),
+      ...(subject === undefined ? [] : subjectFindings(subject)),
+      ...bound,
+      ...modeFindings(modes, advice),
+    ];
+    return { interface: name ?? null, findings, modes, advice };
   } catch (error) {
     throw explain(error);
   }
 }
 
-/** Opens a small socket on queue 0 and closes it again; no XDP program is attached, so no frame is taken. */
-async function bindFinding(name: string, bind: "copy" | "zerocopy"): Promise<Finding> {
-  const { XskSocket } = await import("xdp-node");
-  const sizes = { rxSize: 64, fillSize: 64, completionSize: 64 };
-  const umem = { size: 64 * 4096, chunkSize: 4096 as const };
-  const total = umem.size + XskSocket.ringBytes(sizes);
-  const pages = Math.ceil(total / 65_536) + 1;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const check = `bind_${bind}`;
-  try {
-    const socket = new XskSocket({
-      memory,
-      umem: { offset: 0, ...umem },
-      interface: name,
-      queue: 0,
-      rings: { offset: umem.size },
-      bind,
-      ...sizes,
-    });
-    socket.close();
-    return ok(check, `queue 0 binds in ${bind} mode`);
-  } catch (error) {
-    const { message, mend } = error as { message: string; mend?: string };
-    if (bind === "zerocopy") return { check, verdict: "warn", text: message, mend: mend ?? "" };
-    return bad(check, message, mend ?? "");
-  }
-}
-
-function asJson(name: string | undefined, findings: Finding[]): string {
-  const worst = (["bad", "warn", "ok"] as const).find((verdict) =>
-    findings.some((finding) => finding.verdict === verdict),
-  );
-  return `${JSON.stringify({ interface: name ?? null, verdict: worst, findings }, null, 1)}\n`;
-}
-
-function asText(findings: Finding[], output: string | undefined): string {
-  const isColored = output === undefined && process.stdout.isTTY && !process.env.NO_COLOR;
-  const width = Math.max(...findings.map(({ check }) => check.length));
-  return findings
-    .map(({ check, verdict, text, mend }) => {
-      const label = verdict.padEnd(4);
-      const shown = isColored ? `${COLORS[verdict]}${label}\x1b[0m` : label;
-      return `${shown}  ${check.padEnd(width)}  ${text}${mend === "" ? "" : `\n${" ".repeat(width + 8)}-> ${mend}`}\n`;
-    })
-    .join("");
+function subjectFindings(subject: Subject): Finding[] {
+  return [
+    ...interfaceFindings(subject),
+    ...offloadFindings(subject, !isInUse(subject.report)),
+    ...neighbourFindings(subject),
+  ];
 }

@@ -123,57 +123,6 @@ test("sensor: what cannot be captured is refused in one line", () => {
   assert.match(nothing.err, /give --interface NAME, or a configuration with --config/);
 });
 
-test("doctor: every finding has a verdict, and a mend where it is not ok", () => {
-  const { code, out } = sparsewire(["doctor", "lo", "--json"]);
-  const report = JSON.parse(out) as {
-    interface: string;
-    verdict: string;
-    findings: Record<string, string>[];
-  };
-  assert.equal(report.interface, "lo");
-  const checks = report.findings.map(({ check }) => check);
-  for (const check of [
-    "kernel",
-    "capabilities",
-    "memlock",
-    "huge_pages",
-    "driver",
-    "queues",
-    "mtu",
-    "lro",
-    "rxvlan",
-    "xdp_program",
-    "addresses",
-  ]) {
-    assert.ok(checks.includes(check), check);
-  }
-  for (const { check, verdict, text, mend } of report.findings) {
-    assert.match(verdict!, /^(ok|warn|bad)$/);
-    assert.ok(text!.length > 3, check);
-    assert.equal(mend === "", verdict === "ok", check);
-  }
-  assert.equal(code, report.findings.some(({ verdict }) => verdict === "bad") ? 5 : 0);
-  assert.equal(report.findings.find(({ check }) => check === "addresses")!.verdict, "warn");
-  const absent = sparsewire(["doctor", "no-such-if"]);
-  assert.equal(absent.code, 1);
-  assert.match(absent.err, /^sparsewire: [^\n]*no interface no-such-if; [^\n]*\n$/);
-});
-
-test("doctor --try: which bind mode is to be had", (t) => {
-  if (process.getuid?.() !== 0) return t.skip("needs root, to open an AF_XDP socket");
-  const { out, err } = sparsewire(["doctor", "lo", "--try"]);
-  if (/bad +af_xdp/.test(out)) return t.skip("this kernel has no AF_XDP sockets");
-  assert.match(out, /^ok +bind_copy +queue 0 binds in copy mode$/m, err);
-  assert.match(out, /^warn +bind_zerocopy .*EOPNOTSUPP/m);
-});
-
-test("doctor without rights: bad, exit 5, and how to get them", (t) => {
-  if (process.getuid?.() !== 0) return t.skip("needs root, to become somebody else");
-  const { code, out } = sparsewire(["doctor"], { uid: 65_534 });
-  assert.equal(code, 5);
-  assert.match(out, /^bad +capabilities +missing: CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF\n +-> run as root/m);
-});
-
 test("check-config: faults on stdout, exit 2; the kind is told from the content", (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, "x.toml");

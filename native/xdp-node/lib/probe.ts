@@ -1,10 +1,11 @@
 /** What this host, this process and an interface can do, asked without changing anything. */
-import { readFileSync } from "node:fs";
-import { release } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
+import { machine, release } from "node:os";
 import { effectiveCapabilities } from "./capabilities.js";
 import { errnoName } from "./errors.js";
 import { type InterfaceReport, probeInterface } from "./interface.js";
 import { isAtLeast } from "./kernel.js";
+import { landlockAbi } from "./landlock.js";
 import { native } from "./native.js";
 
 /** Whether something is to be had; if not, why. */
@@ -16,6 +17,8 @@ export interface Check {
 export interface ProbeReport {
   /** Kernel release, as uname -r. */
   kernel: string;
+  /** Hardware as uname -m: "x86_64". */
+  machine: string;
   /** Effective capabilities of the calling thread. */
   capabilities: Record<"net_admin" | "net_raw" | "bpf" | "sys_admin" | "ipc_lock", boolean>;
   /** The bpf() system call creates maps. */
@@ -28,9 +31,25 @@ export interface ProbeReport {
   afXdpSocket: Check;
   /** Frames in several buffers reach AF_XDP (by kernel release). */
   multiBuffer: Check;
+  /** Rings tell when they need a wake-up (by kernel release). */
+  needWakeup: Check;
+  /** Preferred busy polling of a socket. */
+  busyPoll: Check;
+  /** BPF ring buffers. */
+  ringBuffer: Check;
+  /** tc programs through links; clsact is always there beside it. */
+  tcx: Check;
+  /** The kernel's own BTF, which tools need to name what they see. */
+  btf: boolean;
+  /** Version of Landlock; 0: none. */
+  landlock: number;
+  /** Whether the kernel has seccomp filters; null when it does not say. */
+  seccomp: boolean | null;
+  /** kernel.unprivileged_bpf_disabled: 0 anybody may load programs, 1 and 2 not; null when the kernel does not say. */
+  unprivilegedBpfDisabled: number | null;
   /** Bytes this process may lock; null: no limit. UMEMs count unless it has CAP_IPC_LOCK. */
   memlockBytes: number | null;
-  hugePages: { total: number; free: number; bytesEach: number; transparent: string };
+  hugePages: { total: number; free: number; bytesEach: number; transparent: string; shmem: string };
   /** The BPF JIT compiler; null when the kernel does not say. */
   jit: boolean | null;
   interface?: InterfaceReport;
@@ -43,6 +62,7 @@ function check(errno: number): Check {
     EPERM: "not permitted: needs CAP_BPF and CAP_NET_ADMIN (CAP_NET_RAW for sockets)",
     EACCES: "not permitted: needs CAP_BPF and CAP_NET_ADMIN",
     EAFNOSUPPORT: "the kernel is built without it",
+    ENOPROTOOPT: "the kernel does not know it",
     EINVAL: "the kernel does not know it",
     ENOSYS: "the kernel is built without it",
   };
@@ -67,12 +87,14 @@ function textOf(path: string): string {
 function hugePages(): ProbeReport["hugePages"] {
   const meminfo = textOf("/proc/meminfo");
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(meminfo)?.[1] ?? 0);
-  const transparent = textOf("/sys/kernel/mm/transparent_hugepage/enabled");
+  const chosen = (file: string) =>
+    /\[(\w+)\]/.exec(textOf(`/sys/kernel/mm/transparent_hugepage/${file}`))?.[1] ?? "unknown";
   return {
     total: field("HugePages_Total"),
     free: field("HugePages_Free"),
     bytesEach: field("Hugepagesize") * 1024,
-    transparent: /\[(\w+)\]/.exec(transparent)?.[1] ?? "unknown",
+    transparent: chosen("enabled"),
+    shmem: chosen("shmem_enabled"),
   };
 }
 
@@ -84,8 +106,11 @@ export function probe(interfaceName?: string): ProbeReport {
   const tried = native.tryKernel();
   const held = new Set(effectiveCapabilities());
   const jit = textOf("/proc/sys/net/core/bpf_jit_enable").trim();
+  const unprivileged = textOf("/proc/sys/kernel/unprivileged_bpf_disabled").trim();
+  const actions = textOf("/proc/sys/kernel/seccomp/actions_avail");
   return {
     kernel: release(),
+    machine: machine(),
     capabilities: {
       net_admin: held.has("net_admin"),
       net_raw: held.has("net_raw"),
@@ -99,6 +124,14 @@ export function probe(interfaceName?: string): ProbeReport {
     xskMap: check(tried.xskmap),
     afXdpSocket: check(tried.socket),
     multiBuffer: since(6, 6),
+    needWakeup: since(5, 4),
+    busyPoll: check(tried.busyPoll),
+    ringBuffer: check(tried.ringBuffer),
+    tcx: check(native.tcxErrno()),
+    btf: existsSync("/sys/kernel/btf/vmlinux"),
+    landlock: landlockAbi(),
+    seccomp: actions === "" ? null : actions.includes("errno"),
+    unprivilegedBpfDisabled: unprivileged === "" ? null : Number(unprivileged),
     memlockBytes: tried.memlock < 0 ? null : tried.memlock,
     hugePages: hugePages(),
     jit: jit === "" ? null : jit !== "0",
