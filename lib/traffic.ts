@@ -22,6 +22,7 @@ import {
 } from "./extension-matrix.js";
 import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_KEY_ID_DEFAULT, ipv6Index } from "./ipv6-index.js";
 import type { ManifestHead } from "./manifest.js";
+import type { TarMember } from "./tar.js";
 
 /** Width of the index spaces: IPv4 addresses as numbers, IPv6 addresses as keyed 60-bit hashes. */
 export const DIMENSION4 = 1n << 32n;
@@ -162,11 +163,15 @@ export function addTraffic(a: Traffic, b: Traffic): Traffic & { collisions: numb
   return Object.assign(makeTraffic(v4, v6, addExtensions(a.extensions, b.extensions)), { collisions });
 }
 
-/** Archive bytes of a traffic, and the quantities that are in it; the manifest's digests are computed here. */
+/**
+ * Archive bytes of a traffic, and the quantities that are in it; the manifest's digests are computed here. `more` are members
+ * that are encoded already.
+ */
 export function encodeTraffic(
   grb: GraphBLAS,
   traffic: Traffic,
   head: ManifestHead,
+  more: readonly TarMember[] = [],
 ): { archive: Uint8Array<ArrayBuffer>; quantities: Partial<Record<MatrixName, Quantities>> } {
   const members: { name: string; data: Uint8Array }[] = [];
   const empty = traffic.v4 === undefined ? emptyPlanes(grb, DIMENSION4) : undefined;
@@ -189,7 +194,7 @@ export function encodeTraffic(
     members.push({ name: MEMBERS[`estimatePackets${family}`], data: packets! });
     members.push({ name: MEMBERS[`estimateBytes${family}`], data: bytes! });
   }
-  members.push(...extensionMembers(traffic.extensions));
+  members.push(...extensionMembers(traffic.extensions), ...more);
   const quantities = quantitiesOf(traffic);
   const text = `${JSON.stringify(quantities, null, 1)}\n`;
   members.push({ name: MEMBERS.quantities, data: new TextEncoder().encode(text) });

@@ -1,6 +1,9 @@
 /** Capture files behind a sandbox of their own: the memory, the thread that fills it, and what it says. */
 import { Worker } from "node:worker_threads";
 import { memoryLayout } from "../../lib/abi.js";
+import type { ExtensionHost } from "../extension/extension-host.js";
+import { backHeld, type HeldMemory, heldPlan, shareMemory } from "../extension/held-memory.js";
+import { HeldView } from "../extension/held-view.js";
 import { configureSandbox } from "./configure.js";
 import { ControlView } from "./control-view.js";
 import type { FileReport, FileWorkerData, FileWorkerMessage } from "./file-worker.js";
@@ -21,7 +24,11 @@ export interface FileCaptureOptions {
   windowPackets?: number;
   windowNs?: bigint;
   ipv4Only?: boolean;
+  extensions?: ExtensionHost | undefined;
 }
+
+/** A record takes 16 bytes at least, so that the frames of a full buffer always fit the ring. */
+const HELD = heldPlan({ frames: FILE_BUFFER_BYTES / 16 / 2 });
 
 export interface FileCaptureEvents {
   sealed(sealed: Extract<FileWorkerMessage, { type: "sealed" }>): void;
@@ -36,6 +43,8 @@ export class FileCapture {
   readonly control: ControlView;
   readonly #line = new SealLine();
   readonly #files: string[];
+  readonly #taps: number;
+  #held: HeldMemory | undefined;
   #worker: Worker | undefined;
   cpuNs = 0;
 
@@ -46,14 +55,35 @@ export class FileCapture {
       linkBudget: options.linkBudget,
       addressBudget: options.addressBudget,
       fileBufferBytes: FILE_BUFFER_BYTES,
+      heldBytes: options.extensions === undefined ? 0 : HELD.bytes,
     });
     this.memory = sandboxMemory(layout.pages);
     this.control = new ControlView(this.memory);
     configureSandbox(this.control, layout, { ...options, logEntries: LOG_ENTRIES, queues: 0 });
+    this.#taps = options.extensions?.count ?? 0;
+    if (options.extensions !== undefined) this.#share(layout.fileBuffer, layout.held);
+  }
+
+  /** What extensions are to see: their start() wants it. */
+  get shared(): HeldMemory[] {
+    return this.#held === undefined ? [] : [this.#held];
+  }
+
+  #share(fileBuffer: number, held: number): void {
+    // Nothing is ever taken from an extension that is slow: the file waits.
+    this.#held = backHeld(this.memory, held, HELD, { limit: 0xffffffff, taps: this.#taps });
+    const view = new HeldView(this.memory);
+    const range = shareMemory(this.memory, fileBuffer, FILE_BUFFER_BYTES);
+    this.#held.frames.push({ ...range, place: (base) => view.configure({ base }) });
   }
 
   start(events: FileCaptureEvents): void {
-    const data: FileWorkerData = { memory: this.memory, sealLine: this.#line.buffer, files: this.#files };
+    const data: FileWorkerData = {
+      memory: this.memory,
+      sealLine: this.#line.buffer,
+      files: this.#files,
+      taps: this.#taps,
+    };
     const worker = new Worker(new URL("./file-worker.js", import.meta.url), {
       workerData: data,
       name: "file",

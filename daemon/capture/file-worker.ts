@@ -5,7 +5,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { setThreadName, threadCpuNs } from "xdp-node";
 import { SEAL_CAUSES } from "../../lib/abi.js";
+import { TAP_STATE } from "../../lib/abi-held.js";
 import { FRAME_REASONS, type FrameReason } from "../../lib/reasons.js";
+import { HeldView } from "../extension/held-view.js";
 import { type FileFault, FileFeeder, type Sealed } from "../ingest/file-feeder.js";
 import { openSource } from "../ingest/file-source.js";
 import { Sandbox } from "./sandbox.js";
@@ -15,6 +17,8 @@ export interface FileWorkerData {
   memory: WebAssembly.Memory;
   sealLine: SharedArrayBuffer;
   files: string[];
+  /** Extensions that look at the frames. */
+  taps: number;
 }
 
 /** What one file held. */
@@ -48,12 +52,29 @@ const line = new SealLine(data.sealLine);
 let readBefore = 0;
 let reportedAt = 0;
 
+const held = new HeldView(data.memory);
+
+/** Waits until every extension is done with what lies in the buffer; who is stuck is ended by the main thread. */
+function awaitExtensions(): void {
+  held.signal();
+  for (let index = 0; index < data.taps; index++) {
+    const tap = held.tap(index);
+    for (;;) {
+      const seen = held.signals;
+      if (tap.state !== TAP_STATE.active) break;
+      if (tap.done === held.producer && tap.sealed === held.seals) break;
+      held.wait(seen, 5);
+    }
+  }
+}
+
 async function readFile(file: string, isLast: boolean): Promise<void> {
   const source = await openSource(file);
   const before = sandbox.control.counters();
   try {
     const feeder = new FileFeeder(sandbox, source);
     const onSealed = ({ slot, cause }: Sealed): void => {
+      held.signal();
       post({ type: "sealed", slot, cause: SEAL_CAUSES.indexOf(cause), file, sealMs: 0 });
       if (line.stopping) feeder.stop();
     };
@@ -71,7 +92,11 @@ async function readFile(file: string, isLast: boolean): Promise<void> {
         cpuNs: Number(threadCpuNs()),
       });
     };
-    const { damage } = await feeder.run(onSealed, { onProgress, keepOpen: !isLast });
+    const { damage } = await feeder.run(onSealed, {
+      onProgress,
+      keepOpen: !isLast,
+      ...(data.taps > 0 ? { onFed: awaitExtensions } : {}),
+    });
     if (isLast === false && line.stopping) await feeder.finish(onSealed);
     const after = sandbox.control.counters();
     post({

@@ -5,10 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
-import type { AnonymizationOptions } from "../../lib/anonymize.js";
+import { type AnonymizationOptions, isAnonymizing } from "../../lib/anonymize.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
+import { type ExtensionConfig, ExtensionHost, type ExtensionStatus } from "../extension/extension-host.js";
+import { extensionLogger } from "../extension/say.js";
 import { SOFTWARE } from "../software.js";
 import { workerAnonymization } from "./anonymizer-key.js";
 import { FileCapture } from "./file-capture.js";
@@ -36,6 +38,8 @@ export interface IngestOptions {
   encoding?: ArchiveEncoding;
   linkBudget?: number;
   memoryBytesMax?: number;
+  /** Programs that see every frame, and make matrices of their own. */
+  extensions?: readonly ExtensionConfig[];
   onProgress?: (progress: { bytesRead: number; packets: number }) => void;
 }
 
@@ -43,6 +47,7 @@ export interface IngestReport {
   files: FileReport[];
   archives: number;
   run: string;
+  extensions: ExtensionStatus[];
 }
 
 const LINK_BUDGET = 1 << 21;
@@ -54,12 +59,14 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
   const key = loadHashKey(options.hashKeyFile);
   const run = randomBytes(8).toString("hex");
   const reports: FileReport[] = [];
+  const extensions = extensionHost(options);
   const capture = new FileCapture({
     files: options.files,
     hashKey: key.words,
     linkBudget: options.linkBudget ?? LINK_BUDGET,
     addressBudget: ADDRESS_BUDGET,
     ipv4Only: options.encoding === "challenge",
+    extensions,
     ...windowOf(options),
   });
   let fail!: (error: Error) => void;
@@ -88,10 +95,23 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
   );
   try {
     let sequence = 0;
+    await extensions?.start(capture.shared);
+    let submitting: Promise<void> = Promise.resolve();
+    const submit = (job: Parameters<MatrixPool["submit"]>[0]): void => {
+      if (extensions === undefined) {
+        pool.submit(job);
+        return;
+      }
+      submitting = submitting.then(async () => {
+        const collected = await extensions.collect(job.head.sequence + 1);
+        pool.submit({ ...job, extensions: collected });
+      });
+      submitting.catch(fail);
+    };
     const ended = new Promise<void>((resolve) => {
       capture.start({
         sealed: ({ slot, file }) =>
-          pool.submit({
+          submit({
             slots: [{ memory: 0, slot }],
             head: {
               software: SOFTWARE,
@@ -112,13 +132,25 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
       });
     });
     await Promise.race([ended, failed]);
+    await Promise.race([submitting, failed]);
     await Promise.race([pool.drained(), failed]);
     await Promise.race([sinking, failed]);
-    return { files: reports, archives, run };
+    return { files: reports, archives, run, extensions: extensions?.status() ?? [] };
   } finally {
     await capture.stop();
+    await extensions?.stop();
     await pool.close();
   }
+}
+
+function extensionHost({ extensions = [], anonymization }: IngestOptions): ExtensionHost | undefined {
+  if (extensions.length === 0) return undefined;
+  return new ExtensionHost(extensions, {
+    mode: "pcap",
+    isLossless: true,
+    isAnonymizing: isAnonymizing(anonymization ?? {}),
+    log: extensionLogger,
+  });
 }
 
 function windowOf(options: IngestOptions): { windowPackets?: number; windowNs?: bigint } {

@@ -11,11 +11,19 @@ import { trafficAccuracy } from "../../lib/accuracy.js";
 import { AddressMemory } from "../../lib/address-memory.js";
 import { type AnonymizationOptions, anonymizationOf, anonymizer } from "../../lib/anonymize.js";
 import { challengeBlob, windowLinks } from "../../lib/challenge.js";
+import {
+  disposeExtensions,
+  extensionBlobs,
+  extensionMembers,
+  mapExtensions,
+  openExtension,
+} from "../../lib/extension-matrix.js";
 import { IPV6_HASH_SCHEME } from "../../lib/ipv6-index.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
 import { FRAME_REASONS, type FrameReason } from "../../lib/reasons.js";
 import { mapShed } from "../../lib/sampling.js";
+import type { TarMember } from "../../lib/tar.js";
 import {
   addTraffic,
   DIMENSION4,
@@ -27,6 +35,7 @@ import {
   type Quantities,
   type Traffic,
 } from "../../lib/traffic.js";
+import type { ExtensionParts } from "../extension/extension-host.js";
 import { ControlView } from "./control-view.js";
 
 export interface MatrixWorkerData {
@@ -50,6 +59,8 @@ export interface MatrixJob {
     "software" | "sensor" | "run" | "sequence" | "interface" | "mode" | "effective" | "drops" | "sampling"
   > &
     Pick<Partial<ManifestHead>, "lost" | "previous" | "shed">;
+  /** What extensions made of it. */
+  extensions?: ExtensionParts;
   /** Absent: the slot's own window (files). */
   window?: { start: bigint; end: bigint };
 }
@@ -158,6 +169,19 @@ function gather(job: MatrixJob): Gathered {
   return { traffic, counters, window: job.window ?? window, cause, addresses };
 }
 
+/** Members of the archive; their addresses are anonymised as those of the links are. */
+function membersOf({ records, parts }: ExtensionParts): TarMember[] {
+  return parts.flatMap(({ name, blob, dict }) => {
+    if (anonymization === undefined) return extensionBlobs(name, blob, dict);
+    const clear = openExtension(grb, records[name]!, blob, dict);
+    const mapped = mapExtensions(grb, new Map([[name, clear]]), anonymization.map);
+    const members = extensionMembers(mapped);
+    disposeExtensions(mapped);
+    clear.matrix.dispose();
+    return members;
+  });
+}
+
 function seal(job: MatrixJob): void {
   const started = performance.now();
   const { traffic, blob, counters, window, cause, addresses } = gather(job);
@@ -183,9 +207,11 @@ function seal(job: MatrixJob): void {
           ? null
           : { hash: IPV6_HASH_SCHEME, key_id: data.hashKeyId, addresses, collisions: counters.v6_collisions },
       intervals: 1,
+      ...(job.extensions === undefined ? {} : { extensions: job.extensions.records }),
     };
+    const more = job.extensions === undefined ? [] : membersOf(job.extensions);
     const { archive, quantities } =
-      blob === undefined ? encodeTraffic(grb, traffic, head) : { archive: blob, quantities: {} };
+      blob === undefined ? encodeTraffic(grb, traffic, head, more) : { archive: blob, quantities: {} };
     const result: MatrixResult = {
       type: "archive",
       job: job.job,

@@ -22,6 +22,7 @@ interface Options {
   anonymize?: string;
   truncate4: number;
   truncate6: number;
+  extension: string[];
   json?: boolean;
 }
 
@@ -53,6 +54,12 @@ export function registerIngest(parent: Command, result: Result): void {
     .option("--anonymize <keyfile>", "anonymise every address with CryptoPAN, as it is sealed")
     .addOption(truncationOption(4))
     .addOption(truncationOption(6))
+    .option(
+      "--extension <file>",
+      "a .wasm that sees every frame and makes a matrix of its own; may be repeated",
+      (file: string, before: string[]) => [...before, file],
+      [],
+    )
     .option("--json", "print JSON for machines, also for errors")
     .action(async (files: string[], options: Options) => {
       if (options.windowPackets !== undefined && options.interval !== undefined) {
@@ -60,6 +67,9 @@ export function registerIngest(parent: Command, result: Result): void {
       }
       if (options.archive === "challenge" && options.interval !== undefined) {
         throw usage("--archive challenge has windows of packets", "leave --interval out");
+      }
+      if (options.archive === "challenge" && options.extension.length > 0) {
+        throw usage("--archive challenge has no room for extensions", "leave --extension out");
       }
       if (options.interval === 0n) throw usage("--interval must not be 0", 'write it as "1s"');
       const name = sensorName.safeParse(options.sensor);
@@ -76,15 +86,17 @@ export function registerIngest(parent: Command, result: Result): void {
     ["tcpdump -i eth0 -w - | sparsewire ingest - -o live", "from a pipe"],
     ["sparsewire ingest t.pcap --window-packets 131072", "windows of equal packet counts"],
     ["sparsewire ingest t.pcap -o tars --archive challenge", "2^17 IPv4 packets a matrix, little-endian"],
+    ["sparsewire ingest t.pcap -o day --extension dns-count.wasm", "with a matrix of an extension's own"],
     ["sparsewire ingest t.pcap -o open --anonymize anonymize.key", "to give away; see sparsewire anonymize"],
   ]);
 }
 
 async function ingest(files: string[], options: Options, result: Result): Promise<void> {
   for (const file of files) if (file !== "-") attempt(file, () => accessSync(file, constants.R_OK));
-  const [{ ingestFiles }, { loadAnonymization }] = await Promise.all([
+  const [{ ingestFiles }, { loadAnonymization }, { extensionsOf }] = await Promise.all([
     import("../capture/ingest.js"),
     import("../capture/anonymizer-key.js"),
+    import("../extension/settings.js"),
   ]);
   const { interval, anonymize, truncate4, truncate6 } = options;
   const isChallenge = options.archive === "challenge";
@@ -99,6 +111,7 @@ async function ingest(files: string[], options: Options, result: Result): Promis
     files,
     sensor: options.sensor,
     anonymization,
+    extensions: extensionsOf(options.extension),
     ...(windowPackets === undefined ? { intervalNs: interval ?? 1_000_000_000n } : { windowPackets }),
     onProgress: (state) => progress.show(bytesTotal === undefined ? state : { ...state, bytesTotal }),
     ...(isChallenge ? { encoding: "challenge" as const } : {}),
@@ -117,6 +130,11 @@ async function ingest(files: string[], options: Options, result: Result): Promis
     warn(`${file} is damaged at byte ${damaged.offset} (${damaged.what}); what precedes it was written`);
     result.code = EXIT.badInput;
   }
+  for (const { name, status, reason } of report.extensions) {
+    if (status !== "suspended") continue;
+    warn(`extension ${name} was suspended (${reason}); its matrix is not complete`);
+    result.code = EXIT.failure;
+  }
   const sum = (key: "frames" | "packets" | "bytes") =>
     report.files.reduce((total, file) => total + file[key], 0);
   const seconds = (performance.now() - began) / 1000;
@@ -133,6 +151,7 @@ async function ingest(files: string[], options: Options, result: Result): Promis
       archive_bytes: archives.bytes,
       seconds,
       files: report.files,
+      extensions: report.extensions,
     };
     process.stdout.write(`${JSON.stringify(body, exact, 1)}\n`);
     return;

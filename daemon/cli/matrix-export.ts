@@ -1,6 +1,7 @@
 /** `sparsewire matrix export`: every link of a sum. */
 import { type Command, Option } from "commander";
 import { EXPORT_FORMATS, type ExportFormat, exportLinks } from "../../lib/export.js";
+import { exportExtension, extensionOf } from "../../lib/extension-export.js";
 import { examples, familyOption, type Result, usage, withOutput } from "./command.js";
 import { exportRanges } from "./export-ranges.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
@@ -12,6 +13,7 @@ interface Options extends SourceOptions {
   family: "4" | "6";
   plane: "packets" | "bytes";
   ranges?: string;
+  extension?: string;
   output?: string;
   json?: boolean;
 }
@@ -35,6 +37,7 @@ export function registerExport(parent: Command, result: Result): void {
       "--ranges <file>",
       "a file for every source range x destination range with links, S_D.FORMAT, into the folder -o",
     )
+    .option("--extension <name>", "the matrix of an extension: row,column,value (csv, tsv, json, mtx, grb)")
     .action(async (paths: string[], options: Options) => {
       const family = options.family === "4" ? 4 : 6;
       const format = options.json ? "json" : options.format;
@@ -44,6 +47,10 @@ export function registerExport(parent: Command, result: Result): void {
         throw usage("--ranges writes files", "give -o a folder");
       await withSum(paths, options, result, async (summed) => {
         const { traffic, byteOrder, manifest: interval } = summed;
+        if (options.extension !== undefined) {
+          await emit(output, exportExtension(extensionOf(traffic, options.extension), format));
+          return;
+        }
         const how = { format, family, byteOrder, plane, interval } as const;
         if (ranges === undefined) await emit(output, exportLinks(traffic, how));
         else process.stdout.write(await exportRanges(summed, ranges, output!, how));
@@ -56,6 +63,7 @@ export function registerExport(parent: Command, result: Result): void {
     ["sparsewire matrix export --live --format json", "the last second, as JSON"],
     ["sparsewire matrix export a.tar --format grb -o a.grb", "for python-graphblas"],
     ["sparsewire matrix export a.tar --ranges sites.txt -o parts", "its sub-matrices between ranges"],
+    ["sparsewire matrix export day --extension dns-count", "who asked for which name how often"],
     ["sparsewire matrix export day --format parquet -o day.parquet", "for DuckDB, pandas, Spark"],
     ["sparsewire matrix export a.tar --format npz -o a.npz", "for NumPy: Binsparse, DCSR"],
   ]);

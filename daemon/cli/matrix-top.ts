@@ -1,5 +1,7 @@
 /** `sparsewire matrix top`: the busiest links, sources and destinations of a sum. */
 import type { Command } from "commander";
+import { extensionHeader, extensionOf, topExtension } from "../../lib/extension-export.js";
+import type { ExtensionMatrix } from "../../lib/extension-matrix.js";
 import { TOP_N_MAX, TOP_ORDERS, type Top, type TopOrder, topOf } from "../../lib/top.js";
 import { examples, familyOption, integer, listOf, type Result, withOutput } from "./command.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
@@ -10,6 +12,7 @@ interface Options extends SourceOptions {
   by: TopOrder[];
   n: number;
   family: "4" | "6";
+  extension?: string;
   output?: string;
   json?: boolean;
 }
@@ -21,9 +24,15 @@ export function registerMatrixTop(parent: Command, result: Result): void {
     .option("--by <orders>", `one or more of ${TOP_ORDERS.join(",")}`, listOf(TOP_ORDERS), ["packets"])
     .option("-n <count>", "how many of each", integer(1, TOP_N_MAX), 20)
     .addOption(familyOption())
+    .option("--extension <name>", "the largest entries of an extension's matrix")
     .action(async (paths: string[], options: Options) => {
       const family = options.family === "4" ? 4 : 6;
       await withSum(paths, options, result, async ({ traffic, byteOrder }) => {
+        if (options.extension !== undefined) {
+          const found = extensionOf(traffic, options.extension);
+          await emit(options.output, [topText(found, options.n, options.json === true)]);
+          return;
+        }
         const tops = options.by.map((by) => topOf(traffic, { by, n: options.n, family, byteOrder }));
         await emit(options.output, [
           options.json ? `${JSON.stringify(tops, null, 1)}\n` : tops.map(text).join("\n"),
@@ -36,6 +45,14 @@ export function registerMatrixTop(parent: Command, result: Result): void {
     ["sparsewire matrix top --live --by bytes -n 5", "the last second's largest talkers"],
     ["sparsewire matrix top store/raw --by fan-out", "who contacts most others: scanners show here"],
   ]);
+}
+
+function topText(extension: ExtensionMatrix, n: number, isJson: boolean): string {
+  const rows = topExtension(extension, n);
+  if (!isJson) return table([...extensionHeader(extension)], rows);
+  const [row, column, value] = extensionHeader(extension);
+  const entries = rows.map(([r, c, v]) => ({ [row]: r, [column]: c, [value]: v }));
+  return `${JSON.stringify(entries, null, 1)}\n`;
 }
 
 function text(top: Top): string {

@@ -51,6 +51,8 @@ export interface FileSummary {
 export interface FeedOptions {
   /** Called after every read, some hundreds of times a second at most. */
   onProgress?: (source: ByteSource) => void;
+  /** Called after every feed, before the buffer is written to again: whoever looks at the frames in it is done then. */
+  onFed?: () => void;
   /** Leaves the last interval open, for the next file to go on with. */
   keepOpen?: boolean;
 }
@@ -67,6 +69,7 @@ export class FileFeeder {
   private held = 0;
   private isEnd = false;
   private isStopped = false;
+  private onFed: (() => void) | undefined;
 
   constructor(
     private readonly sandbox: FileSandbox,
@@ -85,6 +88,7 @@ export class FileFeeder {
   /** Reads the file to its end or its damage; seals each interval and awaits `onSealed`. Does not close the source. */
   async run(onSealed: OnSealed, options: FeedOptions = {}): Promise<FileSummary> {
     const { exports, control } = this.sandbox;
+    this.onFed = options.onFed;
     exports.file_open();
     let status: number = FILE_STATUS.needMore;
     while (!this.isStopped) {
@@ -125,6 +129,7 @@ export class FileFeeder {
 
   private feed(): void {
     const consumed = this.sandbox.exports.file_feed(this.held, this.isEnd ? 1 : 0);
+    this.onFed?.();
     this.buffer.copyWithin(0, consumed, this.held);
     this.held -= consumed;
   }

@@ -2,9 +2,9 @@
 /*
  * See held.h, and lib/abi-held.ts for the words that are shared.
  *
- * A tap's claim is [done, next): its thread stores done = next, then moves next by compare-and-swap; so does held_skip()
- * here, to the end of the ring. Whoever wins, done tells where the claim began, and it moves as soon as the claim is
- * finished. That is how a parked claim is known to be over.
+ * A tap's claim is [done, next): its thread stores done = next, then moves next by compare-and-swap; so does skip() here,
+ * to the end of the ring. Whoever wins, done tells where the claim began, and it moves as soon as the claim is finished:
+ * that is how a parked claim is known to be over. As long as next is where we put it, nothing has been claimed since.
  */
 #include "held.h"
 #include "inline.h"
@@ -18,9 +18,10 @@ struct parked_frame {
 
 /* A tap as only this thread sees it. */
 struct waiting {
-  u32 is_skipped; /* next was moved by us, and done has not moved since */
-  u32 done;       /* as it was then */
-  u32 n;
+  u32 is_skipped; /* next was moved by us, to skipped_to, and has not been moved since */
+  u32 skipped_to;
+  u32 done; /* where the claim that was parked then began */
+  u32 n;    /* its frames; 0: it is over, or there was none */
   struct parked_frame frames[SW_EXTENSION_BATCH];
 };
 
@@ -153,11 +154,11 @@ static u32 skip(struct tap *tap, struct waiting *waiting, u32 next, u32 done) {
   if (!__atomic_compare_exchange_n(&tap->next, &expected, held.producer, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
     return done; /* it has just claimed; there is another breath */
   tap->skipped += held.producer - next;
-  if (!waiting->is_skipped) {
-    waiting->is_skipped = 1;
-    waiting->done = done;
-    park(waiting, done, min32(next - done, SW_EXTENSION_BATCH));
-  }
+  waiting->skipped_to = held.producer;
+  if (waiting->is_skipped) return held.producer;
+  waiting->is_skipped = 1;
+  waiting->done = done;
+  park(waiting, done, min32(next - done, SW_EXTENSION_BATCH));
   return held.producer;
 }
 
@@ -177,10 +178,8 @@ static u32 needed_from(u32 index) {
     return held.producer;
   }
   u32 next = tap_load(&tap->next), done = tap_load(&tap->done);
-  if (waiting->is_skipped && done != waiting->done) {
-    waiting->is_skipped = 0;
-    unpark(waiting);
-  }
+  if (waiting->is_skipped && next != waiting->skipped_to) waiting->is_skipped = 0;
+  if (waiting->n != 0 && done != waiting->done) unpark(waiting);
   u32 from = waiting->is_skipped ? next : done;
   return held.producer - from > shared()->limit ? skip(tap, waiting, next, done) : from;
 }
