@@ -1,10 +1,12 @@
 /** A traffic matrix as a file for other tools, in pieces: text of several kinds, Parquet, NPZ, a GraphBLAS blob. */
 import type { ByteOrder, Family } from "./address.js";
 import { EXIT, SparsewireError } from "./errors.js";
+import { estimateRows } from "./export-estimate.js";
 import { type LinkList, linksOf, rowBands } from "./links.js";
 import { npzPieces } from "./npz.js";
 import { type Interval, parquetLinks } from "./parquet/links.js";
-import { DIMENSION4, DIMENSION6, type Planes, type Traffic } from "./traffic.js";
+import type { Sampling } from "./sampling.js";
+import { DIMENSION4, DIMENSION6, type PlanePair, type Traffic } from "./traffic.js";
 
 export const EXPORT_FORMATS = ["csv", "tsv", "json", "parquet", "mtx", "d4m", "npz", "grb"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
@@ -28,6 +30,11 @@ export interface ExportOptions {
   byteOrder?: ByteOrder;
   /** Which values mtx, d4m, npz and grb carry; the other formats carry both. Default packets. */
   plane?: "packets" | "bytes";
+  /**
+   * Of sampled traffic what was offered: csv, tsv and json have the columns packets_estimate, bytes_estimate and
+   * packets_error (|truth - estimate| is at most that) besides; mtx, d4m, npz and grb carry the estimates.
+   */
+  estimate?: { sampling: Sampling | undefined; dropped: number } | undefined;
   /** What parquet says of every link; null there without it. */
   interval?: Interval | undefined;
 }
@@ -46,14 +53,18 @@ const PIECE_CHARS = 1 << 16;
  */
 export function* exportLinks(traffic: Traffic, options: ExportOptions): Generator<string | Uint8Array> {
   const { format, family } = options;
-  const planes = family === 4 ? traffic.v4 : traffic.v6;
+  const counted = family === 4 ? traffic.v4 : traffic.v6;
+  const planes = options.estimate === undefined ? counted : (counted?.estimate ?? counted);
   if (format === "grb") yield blobOf(planes, options);
   else if (format === "mtx") yield* matrixMarket(planes, options);
   else if (format === "npz") yield* npzPieces(planes, options);
   else {
     const links = linksOf(traffic, family, options.byteOrder);
     if (format === "parquet") yield* parquetLinks(links, options.interval, CREATED_BY);
-    else if (format === "d4m") yield* triples(links, options.plane ?? "packets");
+    else if (format === "d4m")
+      yield* triples(links, options.plane ?? "packets", options.estimate !== undefined);
+    else if (options.estimate !== undefined)
+      yield* estimateRows(links, { ...options, format }, options.estimate);
     else yield* rows(links, format);
   }
 }
@@ -92,10 +103,10 @@ function* rows(links: LinkList, format: "csv" | "tsv" | "json"): Generator<strin
 }
 
 /** D4M associative array triples: row key, column key, value. */
-function* triples(links: LinkList, plane: "packets" | "bytes"): Generator<string> {
+function* triples(links: LinkList, plane: "packets" | "bytes", estimated: boolean): Generator<string> {
   let text = "";
   for (const batch of links.batches()) {
-    const values = batch[plane];
+    const values = (estimated ? (batch.estimate ?? batch) : batch)[plane];
     let ordinal = -1;
     let source = "";
     for (let at = 0; at < batch.length; at++) {
@@ -113,7 +124,7 @@ function* triples(links: LinkList, plane: "packets" | "bytes"): Generator<string
   yield text;
 }
 
-function* matrixMarket(planes: Planes | undefined, options: ExportOptions): Generator<string> {
+function* matrixMarket(planes: PlanePair | undefined, options: ExportOptions): Generator<string> {
   const plane = options.plane ?? "packets";
   const dimension = options.family === 4 ? DIMENSION4 : DIMENSION6;
   let text = `%%MatrixMarket matrix coordinate integer general\n% ${plane}, IPv${options.family}`;
@@ -141,7 +152,7 @@ function* matrixMarket(planes: Planes | undefined, options: ExportOptions): Gene
   yield text;
 }
 
-function blobOf(planes: Planes | undefined, options: ExportOptions): Uint8Array {
+function blobOf(planes: PlanePair | undefined, options: ExportOptions): Uint8Array {
   if (planes !== undefined) return planes[options.plane ?? "packets"].serialize();
   throw new SparsewireError("NO_LINKS", `there is no IPv${options.family} link, so no matrix to write`, {
     exit: EXIT.failure,

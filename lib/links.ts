@@ -16,7 +16,7 @@ import {
 } from "./address.js";
 import { readDict } from "./dict.js";
 import { EXIT, SparsewireError } from "./errors.js";
-import type { Planes, Traffic } from "./traffic.js";
+import type { PlanePair, Planes, Traffic } from "./traffic.js";
 
 /** Links a batch holds at most (unless one source has more), so that a 10 M-link export needs no 10 M-link copy. */
 const BATCH_LINKS = 1 << 18;
@@ -33,6 +33,8 @@ export interface LinkBatch {
   dst: Uint32Array;
   packets: Values;
   bytes: Values;
+  /** Where some of the traffic was sampled: what was offered, estimated. */
+  estimate?: { packets: Values; bytes: Values };
 }
 
 export interface LinkList {
@@ -121,8 +123,33 @@ function* naturalBatches(planes: Planes): Generator<LinkBatch> {
     requireSamePattern(Aj, other.Aj);
     const src = new Uint32Array(Aj.length);
     for (let row = 0; row < Ah.length; row++) src.fill(Number(Ah[row]), Number(Ap[row]), Number(Ap[row + 1]));
-    yield { length: Aj.length, src, dst: lowWords(Aj), packets: valuesOf(Ax), bytes: valuesOf(other.Ax) };
+    const batch = {
+      length: Aj.length,
+      src,
+      dst: lowWords(Aj),
+      packets: valuesOf(Ax),
+      bytes: valuesOf(other.Ax),
+    };
+    if (planes.estimate === undefined) yield batch;
+    else {
+      using band = planes.estimate.packets.extractRange(low, high, 0n, planes.packets.ncols);
+      using bandBytes = planes.estimate.bytes.extractRange(low, high, 0n, planes.packets.ncols);
+      yield { ...batch, estimate: estimateValues({ packets: band, bytes: bandBytes }, Aj) };
+    }
   }
+}
+
+/** The values of estimates, once their links are known to be those of what was counted. */
+function estimateValues(
+  { packets, bytes }: PlanePair,
+  Aj: BigUint64Array,
+): { packets: Values; bytes: Values } {
+  const values = (matrix: Matrix): Values => {
+    const csr = matrix.toHyperCSR();
+    requireSamePattern(Aj, csr.Aj);
+    return valuesOf(csr.Ax);
+  };
+  return { packets: values(packets), bytes: values(bytes) };
 }
 
 /** Half-open ranges of rows, all of them together, that hold about BATCH_LINKS links each. */
@@ -156,6 +183,7 @@ function* reorderedBatches(
   requireSamePattern(Aj, other.Aj);
   const packets = valuesOf(Ax);
   const bytes = valuesOf(other.Ax);
+  const estimate = planes.estimate && estimateValues(planes.estimate, Aj);
   const rows = ordinals(Ah);
   const columns = ordinals(Aj);
   const src = new Uint32Array(Aj.length);
@@ -177,6 +205,9 @@ function* reorderedBatches(
       dst: part.map((k) => columns[k]!),
       packets: (k) => packets(part[k]!),
       bytes: (k) => bytes(part[k]!),
+      ...(estimate && {
+        estimate: { packets: (k) => estimate.packets(part[k]!), bytes: (k) => estimate.bytes(part[k]!) },
+      }),
     };
   }
 }

@@ -6,7 +6,7 @@
 import type { Matrix } from "graphblas-wasm";
 import type { ByteOrder, Family } from "./address.js";
 import { rowBands } from "./links.js";
-import { DIMENSION4, DIMENSION6, type Planes } from "./traffic.js";
+import { DIMENSION4, DIMENSION6, type PlanePair } from "./traffic.js";
 import { type ZipMember, zipPieces } from "./zip.js";
 
 const BINSPARSE_VERSION = "0.1.0";
@@ -24,7 +24,7 @@ export interface NpzOptions {
  *
  * @throws SparsewireError TOO_LARGE beyond 4 GiB
  */
-export function* npzPieces(planes: Planes | undefined, options: NpzOptions): Generator<Uint8Array> {
+export function* npzPieces(planes: PlanePair | undefined, options: NpzOptions): Generator<Uint8Array> {
   const { family } = options;
   const matrix = planes?.[options.plane ?? "packets"];
   const wide = family === 6;

@@ -228,3 +228,9 @@ export function mapShed(shed: Shed, map4: (addresses: Uint32Array) => Uint32Arra
   };
   return { ...shed, sources4: renamed(shed.sources4), destinations4: renamed(shed.destinations4) };
 }
+
+/** Share of the frames offered that was counted; 1 where there was none. */
+export function relativeThroughput(frames: number, drops: Record<string, number>): number {
+  const offered = Object.values(drops).reduce((sum, count) => sum + count, frames);
+  return offered === 0 ? 1 : frames / offered;
+}

@@ -15,7 +15,14 @@ export type Wanted =
   | { kind: "rollup"; path: string; temporary: string; period: number; start: bigint; end: bigint }
   | { kind: "top"; by: TopOrder; n: number; family: Family }
   | { kind: "quantities" }
-  | { kind: "export"; format: ExportFormat | "tar"; family: Family; plane: "packets" | "bytes" };
+  | {
+      kind: "export";
+      format: ExportFormat | "tar";
+      family: Family;
+      plane: "packets" | "bytes";
+      /** Estimates too, or as values (ExportOptions.estimate). */
+      estimated: boolean;
+    };
 
 export interface Task {
   files: readonly PlannedFile[];
@@ -33,7 +40,10 @@ export interface SumFacts {
   intervals: number;
   packets: number;
   bytes: number;
+  /** Frames that were not counted, shed ones included. */
   lost: number;
+  /** Share of the traffic that was counted on purpose; 1: all. */
+  sampling: number;
 }
 
 export interface RolledUp {

@@ -6,6 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { type GraphBLAS, loadSync } from "graphblas-wasm";
 import { SparsewireError } from "../../lib/errors.js";
 import { exportLinks } from "../../lib/export.js";
+import { droppedOf, Sampling } from "../../lib/sampling.js";
 import { topOf } from "../../lib/top.js";
 import { encodeTraffic, quantitiesOf } from "../../lib/traffic.js";
 import { SOFTWARE } from "../software.js";
@@ -106,8 +107,10 @@ async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: 
     packets: head?.packets ?? 0,
     bytes: head?.bytes ?? 0,
     lost: Object.values(head?.drops ?? {}).reduce((sum, count) => sum + count, 0),
+    sampling: head?.sampling ?? 1,
   };
-  if (wanted.kind === "top") return { facts, value: topOf(traffic, wanted) };
+  const sampling = Sampling.of(head);
+  if (wanted.kind === "top") return { facts, value: topOf(traffic, { ...wanted, sampling }) };
   if (wanted.kind === "quantities") return { facts, value: quantitiesOf(traffic) };
   if (wanted.kind === "rollup") {
     const { archive } = encodeTraffic(instance!, traffic, head!);
@@ -118,10 +121,12 @@ async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: 
   if (head === undefined && (wanted.format === "tar" || wanted.format === "grb")) {
     throw new SparsewireError("NO_LINKS", "there is no interval in the range");
   }
+  const dropped = head === undefined ? 0 : droppedOf(head.drops);
+  const estimate = wanted.estimated ? { sampling, dropped } : undefined;
   const pieces =
     wanted.format === "tar"
       ? [encodeTraffic(instance!, traffic, head!).archive]
-      : exportLinks(traffic, { ...wanted, format: wanted.format, interval: head });
+      : exportLinks(traffic, { ...wanted, format: wanted.format, interval: head, estimate });
   let isFirst = true;
   for (const piece of pieces) {
     // The headers of the answer go out once something can be said: what fails before that has a status of its own.

@@ -23,11 +23,12 @@ export function matrixRoutes(
 ): void {
   http.get("/api/v1/matrix", async (request, reply) => {
     const query = request.query as Query;
-    onlyKnown(query, [...RANGE, "family", "format", "plane"]);
+    onlyKnown(query, [...RANGE, "family", "format", "plane", "estimate"]);
     const range = rangeOf(query);
     const format = choice(query, "format", [...EXPORT_FORMATS, "tar"] as const, "csv");
     const plane = choice(query, "plane", ["packets", "bytes"] as const, "packets");
-    const wanted = { kind: "export", format, plane, family: familyOf(query) } as const;
+    const estimated = choice(query, "estimate", ["0", "1"] as const, "0") === "1";
+    const wanted = { kind: "export", format, plane, estimated, family: familyOf(query) } as const;
     const { facts, pieces } = await queries.stream(range, wanted, goneSignal(reply));
     for (const [name, value] of Object.entries(rangeFacts(range, facts))) {
       reply.header(`sparsewire-${name}`, String(value));

@@ -19,6 +19,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_SCHEME, keyWords } from "../../lib/ipv6-index.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
+import { mapShed } from "../../lib/sampling.js";
 import { encodeTraffic, trafficOf } from "../../lib/traffic.js";
 import { examples, integer, type Result, usage, withOutput } from "./command.js";
 import { emit } from "./output.js";
@@ -151,7 +152,9 @@ function rewriteArchive(grb: GraphBLAS, bytes: Uint8Array, { map, says, check }:
         addresses: v6.dict.length / 24,
         collisions: (head.ipv6?.collisions ?? 0) + collisions,
       };
-      return encodeTraffic(grb, mapped, { ...head, anonymization: says, ipv6: ipv6 ?? null }).archive;
+      const shed = head.shed && { shed: mapShed(head.shed, (addresses) => map.map4(addresses)) };
+      return encodeTraffic(grb, mapped, { ...head, ...shed, anonymization: says, ipv6: ipv6 ?? null })
+        .archive;
     } finally {
       mapped.dispose();
     }

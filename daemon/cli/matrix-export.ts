@@ -2,7 +2,8 @@
 import { type Command, Option } from "commander";
 import { EXPORT_FORMATS, type ExportFormat, exportLinks } from "../../lib/export.js";
 import { exportExtension, extensionOf } from "../../lib/extension-export.js";
-import { examples, familyOption, type Result, usage, withOutput } from "./command.js";
+import { droppedOf, Sampling } from "../../lib/sampling.js";
+import { examples, familyOption, type Result, usage, warn, withOutput } from "./command.js";
 import { exportRanges } from "./export-ranges.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
 import { emit } from "./output.js";
@@ -13,6 +14,7 @@ interface Options extends SourceOptions {
   family: "4" | "6";
   plane: "packets" | "bytes";
   ranges?: string;
+  estimate?: boolean;
   extension?: string;
   output?: string;
   json?: boolean;
@@ -34,6 +36,10 @@ export function registerExport(parent: Command, result: Result): void {
         .default("packets"),
     )
     .option(
+      "--estimate",
+      "what was offered where traffic was sampled: three columns more (csv, tsv, json), or estimates as values",
+    )
+    .option(
       "--ranges <file>",
       "a file for every source range x destination range with links, S_D.FORMAT, into the folder -o",
     )
@@ -51,7 +57,18 @@ export function registerExport(parent: Command, result: Result): void {
           await emit(output, exportExtension(extensionOf(traffic, options.extension), format));
           return;
         }
-        const how = { format, family, byteOrder, plane, interval } as const;
+        const estimate = options.estimate
+          ? {
+              sampling: Sampling.of(interval),
+              dropped: interval === undefined ? 0 : droppedOf(interval.drops),
+            }
+          : undefined;
+        if (estimate === undefined && interval?.shed !== undefined) {
+          warn(
+            "some of this traffic was sampled: packets and bytes are what was counted; --estimate gives what was offered",
+          );
+        }
+        const how = { format, family, byteOrder, plane, interval, estimate } as const;
         if (ranges === undefined) await emit(output, exportLinks(traffic, how));
         else process.stdout.write(await exportRanges(summed, ranges, output!, how));
       });
@@ -61,6 +78,7 @@ export function registerExport(parent: Command, result: Result): void {
     ["sparsewire matrix export trace.pcap", "src,dst,packets,bytes of a capture"],
     ["sparsewire matrix export store/raw/2026/01/31 -o day.csv", "a day of an aggregator's store"],
     ["sparsewire matrix export --live --format json", "the last second, as JSON"],
+    ["sparsewire matrix export day --estimate", "with estimates and their errors, if load was shed"],
     ["sparsewire matrix export a.tar --format grb -o a.grb", "for python-graphblas"],
     ["sparsewire matrix export a.tar --ranges sites.txt -o parts", "its sub-matrices between ranges"],
     ["sparsewire matrix export day --extension dns-count", "who asked for which name how often"],

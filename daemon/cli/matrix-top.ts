@@ -2,10 +2,12 @@
 import type { Command } from "commander";
 import { extensionHeader, extensionOf, topExtension } from "../../lib/extension-export.js";
 import type { ExtensionMatrix } from "../../lib/extension-matrix.js";
+import { Sampling } from "../../lib/sampling.js";
 import { TOP_N_MAX, TOP_ORDERS, type Top, type TopOrder, topOf } from "../../lib/top.js";
 import { examples, familyOption, integer, listOf, type Result, withOutput } from "./command.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
 import { emit } from "./output.js";
+import { figureHead, figures, sampledNote } from "./sampled-text.js";
 import { table } from "./table.js";
 
 interface Options extends SourceOptions {
@@ -27,15 +29,20 @@ export function registerMatrixTop(parent: Command, result: Result): void {
     .option("--extension <name>", "the largest entries of an extension's matrix")
     .action(async (paths: string[], options: Options) => {
       const family = options.family === "4" ? 4 : 6;
-      await withSum(paths, options, result, async ({ traffic, byteOrder }) => {
+      await withSum(paths, options, result, async ({ traffic, byteOrder, manifest }) => {
         if (options.extension !== undefined) {
           const found = extensionOf(traffic, options.extension);
           await emit(options.output, [topText(found, options.n, options.json === true)]);
           return;
         }
-        const tops = options.by.map((by) => topOf(traffic, { by, n: options.n, family, byteOrder }));
+        const sampling = Sampling.of(manifest);
+        const tops = options.by.map((by) =>
+          topOf(traffic, { by, n: options.n, family, byteOrder, sampling }),
+        );
         await emit(options.output, [
-          options.json ? `${JSON.stringify(tops, null, 1)}\n` : tops.map(text).join("\n"),
+          options.json
+            ? `${JSON.stringify(tops, null, 1)}\n`
+            : sampledNote(manifest) + tops.map(text).join("\n"),
         ]);
       });
     });
@@ -58,16 +65,17 @@ function topText(extension: ExtensionMatrix, n: number, isJson: boolean): string
 function text(top: Top): string {
   const sections: string[] = [];
   if (top.links.length > 0) {
-    const rows = top.links.map(({ src, dst, packets, bytes }) => [src, dst, packets, bytes]);
-    sections.push(`links by ${top.by}\n${table(["source", "destination", "packets", "bytes"], rows)}`);
+    const rows = top.links.map((link) => [link.src, link.dst, ...figures(link)]);
+    const head = ["source", "destination", ...figureHead(top.links)];
+    sections.push(`links by ${top.by}\n${table(head, rows)}`);
   }
   for (const [kind, list, fan] of [
     ["source", top.sources, "fan-out"],
     ["destination", top.destinations, "fan-in"],
   ] as const) {
     if (list.length === 0) continue;
-    const rows = list.map((entry) => [entry.address, entry.packets, entry.bytes, entry.fan]);
-    sections.push(`${kind}s by ${top.by}\n${table([kind, "packets", "bytes", fan], rows)}`);
+    const rows = list.map((entry) => [entry.address, ...figures(entry), entry.fan]);
+    sections.push(`${kind}s by ${top.by}\n${table([kind, ...figureHead(list), fan], rows)}`);
   }
   return sections.length === 0 ? `no IPv${top.family} links\n` : sections.join("\n");
 }

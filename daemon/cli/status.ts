@@ -8,6 +8,7 @@ import { askControl } from "./control.js";
 import { dependabilityLines } from "./dependability-lines.js";
 import { emit } from "./output.js";
 import { privilegesText } from "./privileges-line.js";
+import { sheddingLines } from "./sampled-text.js";
 import { SOCKET_HELP, socketOf } from "./sockets.js";
 import { grouped, pairs, short } from "./table.js";
 
@@ -57,7 +58,9 @@ export function statusText(status: SensorStatus): string {
     ["frames", `${grouped(frames)} = ${nonZero(reasons)}`],
     ["packets", `${grouped(counters.packets)} counted, ${formatSize(counters.packet_bytes)}`],
     ["drops", lost === 0 ? "0" : `${grouped(lost)} of ${grouped(frames + lost)} offered: ${nonZero(drops)}`],
+    ...sheddingLines(status),
     ...forwardLines(status),
+    ...hostLines(status),
     ["last interval", status.last_interval === null ? "none yet" : intervalText(status.last_interval)],
     ["intervals", intervalsText(intervals)],
     ["cpu", cpuText(status)],
@@ -76,6 +79,16 @@ export function statusText(status: SensorStatus): string {
 }
 
 /** Mode inline: a line per direction. */
+function hostLines({ host }: SensorStatus): [string, string][] {
+  if (host === null || host === undefined) return [];
+  const side = ({ packets, bytes }: { packets: number; bytes: number }) =>
+    `${grouped(packets)} packets, ${formatSize(bytes)}`;
+  return host.interfaces.map(({ name, attach, directions, figures }) => {
+    const sides = directions.map((direction) => `${direction} ${side(figures[direction])}`);
+    return [name, `${attach}: ${sides.join("; ")}`];
+  });
+}
+
 function forwardLines({ forward }: SensorStatus): [string, string][] {
   return (forward ?? []).map(({ from, to, frames, forwarded, diverted, dropped }) => {
     const lost = Object.values(dropped).reduce((total, count) => total + count, 0);
@@ -88,6 +101,7 @@ function forwardLines({ forward }: SensorStatus): [string, string][] {
 export function effectiveText({ effective }: Pick<SensorStatus, "effective">): string {
   if (effective === null) return "";
   const { attach, bind, queues } = effective;
+  if (bind === "ringbuf") return `, ${attach}, ${queues} ring buffer${queues === 1 ? "" : "s"}`;
   return `, ${attach} XDP, ${bind === "zerocopy" ? "zero-copy" : "copy"}, ${queues} queue${queues === 1 ? "" : "s"}`;
 }
 

@@ -2,7 +2,8 @@
 import type { GraphBLAS } from "graphblas-wasm";
 import { decodeArchive } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
-import { type TopAddress, type TopLink, topOf } from "../../lib/top.js";
+import { Sampling } from "../../lib/sampling.js";
+import { type Estimated, type TopAddress, type TopLink, topOf } from "../../lib/top.js";
 import { type Traffic, trafficOf } from "../../lib/traffic.js";
 import type { SensorStatus } from "../sensor/status.js";
 import { askAggregator, askControl } from "./control.js";
@@ -22,6 +23,8 @@ export interface TopModel {
   /** Packets lost since the start, and by which cause, where there are any. */
   drops: number;
   dropCauses: string[];
+  /** "1 in 16 of the flows counted: values are estimates"; empty where everything was counted. */
+  sampled: string;
   /** "1,234 sealed, spool 0". */
   intervals: string;
   topLinks: TopLink[];
@@ -82,12 +85,14 @@ export function sensorModel(
   const seconds = Math.max(Number(decoded.manifest.end - decoded.manifest.start) / 1e9, 1e-3);
   const traffic = trafficOf(grb, decoded);
   try {
-    fill(model, traffic, sort, seconds);
+    fill(model, traffic, sort, seconds, Sampling.of(decoded.manifest));
   } finally {
     traffic.dispose();
   }
-  model.packetsPerSecond = decoded.manifest.packets / seconds;
-  model.bytesPerSecond = decoded.manifest.bytes / seconds;
+  const { packets, bytes, shed, sampling } = decoded.manifest;
+  model.packetsPerSecond = (packets + (shed?.packets ?? 0)) / seconds;
+  model.bytesPerSecond = (bytes + (shed?.bytes ?? 0)) / seconds;
+  if (shed !== undefined) model.sampled = `1 in ${Math.round(1 / sampling)} of the flows counted: estimates`;
   return model;
 }
 
@@ -101,6 +106,7 @@ export function emptyModel(title: string): TopModel {
     destinations: 0,
     drops: 0,
     dropCauses: [],
+    sampled: "",
     intervals: "",
     topLinks: [],
     topSources: [],
@@ -108,7 +114,13 @@ export function emptyModel(title: string): TopModel {
   };
 }
 
-function fill(model: TopModel, traffic: Traffic, sort: Sort, seconds: number): void {
+function fill(
+  model: TopModel,
+  traffic: Traffic,
+  sort: Sort,
+  seconds: number,
+  sampling: Sampling | undefined,
+): void {
   for (const planes of [traffic.v4, traffic.v6]) {
     if (planes === undefined) continue;
     const { n_links, n_sources, n_destinations } = planes.packets.quantities();
@@ -116,11 +128,11 @@ function fill(model: TopModel, traffic: Traffic, sort: Sort, seconds: number): v
     model.sources += n_sources;
     model.destinations += n_destinations;
   }
-  const tops = ([4, 6] as const).map((family) => topOf(traffic, { by: sort, n: TOP_N, family }));
-  const perSecond = <T extends { packets: number; bytes: number }>(lists: T[][]): T[] =>
+  const tops = ([4, 6] as const).map((family) => topOf(traffic, { by: sort, n: TOP_N, family, sampling }));
+  const perSecond = <T extends Entry>(lists: T[][]): T[] =>
     lists
       .flat()
-      .map((entry) => ({ ...entry, packets: entry.packets / seconds, bytes: entry.bytes / seconds }))
+      .map((entry) => rateOf(entry, seconds))
       .sort((a, b) => b[sort] - a[sort])
       .slice(0, TOP_N);
   model.topLinks = perSecond(tops.map((top) => top.links));
@@ -128,10 +140,21 @@ function fill(model: TopModel, traffic: Traffic, sort: Sort, seconds: number): v
   model.topDestinations = perSecond(tops.map((top) => top.destinations));
 }
 
+type Entry = { packets: number; bytes: number; estimated?: Estimated };
+
+/** What was offered a second: the estimate, where some of it was sampled. */
+function rateOf<T extends Entry>(entry: T, seconds: number): T {
+  const { estimated, ...rest } = entry;
+  const { packets, bytes } = estimated ?? entry;
+  return { ...rest, packets: packets / seconds, bytes: bytes / seconds } as T;
+}
+
 /** Seconds of an aggregator's traffic in one picture: shorter, and slow shippers would flicker. */
 const AGGREGATOR_WINDOW_S = 10;
 
 interface AggregatorTop {
+  /** Share of the traffic that was counted on purpose. */
+  sampling?: number;
   links: TopLink[];
   sources: TopAddress[];
   destinations: TopAddress[];
@@ -156,13 +179,10 @@ export function aggregatorFeed(url: string, token?: string): Feed {
         `aggregator ${url}  ${known} sensor${known === 1 ? "" : "s"}  last ${AGGREGATOR_WINDOW_S} s`,
       );
       addQuantities(model, quantities, AGGREGATOR_WINDOW_S);
-      const merge = <T extends { packets: number; bytes: number }>(a: T[] = [], b: T[] = []): T[] =>
+      if ((four.sampling ?? 1) < 1) model.sampled = "some of it sampled: links are estimates";
+      const merge = <T extends Entry>(a: T[] = [], b: T[] = []): T[] =>
         [...a, ...b]
-          .map((entry) => ({
-            ...entry,
-            packets: entry.packets / AGGREGATOR_WINDOW_S,
-            bytes: entry.bytes / AGGREGATOR_WINDOW_S,
-          }))
+          .map((entry) => rateOf(entry, AGGREGATOR_WINDOW_S))
           .sort((left, right) => right[sort] - left[sort]);
       model.topLinks = merge(four.links, six.links);
       model.topSources = merge(four.sources, six.sources);

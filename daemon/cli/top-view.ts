@@ -74,7 +74,8 @@ function headLines(model: TopModel, options: ViewOptions, columns: number, paint
     ].join("  ");
   const drops =
     model.drops === 0 ? "no drops" : `${grouped(model.drops)} dropped (${model.dropCauses.join(", ")})`;
-  const state = cut(model.intervals === "" ? drops : `${drops}  intervals: ${model.intervals}`, columns);
+  const parts = [model.sampled, drops, model.intervals === "" ? "" : `intervals: ${model.intervals}`];
+  const state = cut(parts.filter((part) => part !== "").join("  "), columns);
   return [
     paint(title.slice(0, name.length), "bold") +
       title.slice(name.length) +

@@ -8,8 +8,10 @@ import { DROP_CAUSES, FRAME_REASONS, XDP_STATISTICS } from "../../lib/reasons.js
 import { addDependability } from "../dependability/metrics.js";
 import { addPrivilegeGauges } from "../privileges/metrics.js";
 import { VERSION } from "../software.js";
+import { hostMetrics } from "./host-metrics.js";
 import type { SensorReport } from "./report.js";
 import type { Sensor } from "./sensor.js";
+import { shedMetrics } from "./shed-metrics.js";
 
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -120,6 +122,7 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
   gauge("matrix_memory_bytes", "Linear memory of the matrix worker", [], () =>
     single(sensor.pool?.figures().memoryBytes ?? 0),
   );
+  if (source.hostStatus !== undefined) hostMetrics(counter, gauge, () => source.hostStatus!());
   if (source.forward !== undefined) {
     const directions = () => source.forward!();
     const each = (read: (direction: Forward) => number) => (): [Record<string, string>, number][] =>
@@ -158,7 +161,7 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
       ),
     );
   }
-  gauge("sampling_ratio", "Share of packets that is counted", [], () => single(1));
+  shedMetrics(counter, gauge, sensor);
   gauge("interval_quantity", "Network quantities of the last sealed interval", ["matrix", "quantity"], () =>
     Object.entries(sensor.latest?.status.quantities ?? {}).flatMap(([matrix, quantities]) =>
       Object.entries(quantities ?? {}).map(([quantity, value]): [Record<string, string>, number] => [
