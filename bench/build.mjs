@@ -29,7 +29,10 @@ const TOOLS = [
     flags: ["-O3", "-DSW_NATIVE"],
     libraries: ["-lbpf"],
   },
+  { output: "sink.bpf.o", bpf: true, folder: "bench/wire", sources: ["sink.bpf.c"] },
+  { output: "pinger", folder: "bench/wire", sources: ["pinger.c"], libraries: [] },
   { output: "replay", folder: "test/live/tools", sources: ["replay.c"], libraries: [] },
+  { output: "tcp", folder: "test/live/tools", sources: ["tcp.c"], libraries: [] },
 ];
 
 /**

@@ -12,6 +12,7 @@ import { captureGroup } from "./rows/capture.js";
 import { challengeGroup } from "./rows/challenge.js";
 import { graphblasGroup } from "./rows/graphblas.js";
 import { ingestGroup } from "./rows/ingest.js";
+import { inlineGroup } from "./rows/inline.js";
 import { memoryGroup } from "./rows/memory.js";
 import { observeGroup } from "./rows/observe.js";
 import { sandboxGroup } from "./rows/sandbox.js";
@@ -23,6 +24,7 @@ export const GROUPS: readonly RowGroup[] = [
   ingestGroup,
   challengeGroup,
   captureGroup,
+  inlineGroup,
   memoryGroup,
   observeGroup,
 ];

@@ -2,7 +2,7 @@
  * Mode inline, in the capture worker's thread: calls the kernel for frames that a breath has put on TX rings, once a
  * breath and socket, and waits for frames of either side instead of sleeping by time: here latency is what counts.
  */
-import { waitForFrames, wakeTx } from "xdp-node";
+import { setTimerSlack, waitForFrames, wakeTx } from "xdp-node";
 import type { SandboxExports } from "./sandbox.js";
 
 /** What a worker needs to know to forward: descriptors of its sockets by entry of the ring table. */
@@ -10,8 +10,8 @@ export interface ForwardData {
   fds: number[];
   /** Entries that receive. */
   receiving: number[];
-  /** How long to look for frames without a pause after the last one, microseconds. */
-  spinUs: number;
+  /** Under load: how long frames may gather before they are looked at, microseconds; 0: not at all. */
+  gatherUs: number;
 }
 
 /** Frames of a breath: few enough that those in front do not wait long for the call that sends them. */
@@ -23,17 +23,22 @@ const CALLS_MAX = 8;
 const EAGAIN = 11;
 /** Frames wait for the kernel: look again soon. */
 const PENDING_WAIT_US = 200;
+/** Rests that end sooner than this, one after the other, are load: a wake-up for each frame or two. */
+const BUSY_REST_MS = 0.05;
+/** So many of them in a row. */
+const BUSY_RESTS = 8;
 
 export class Forwarder {
   readonly #exports: SandboxExports;
   readonly #data: ForwardData;
   readonly #receiving: number[];
-  #lastFrame = 0;
+  #shortRests = 0;
   #isPending = false;
 
   constructor(exports: SandboxExports, data: ForwardData) {
     this.#exports = exports;
     this.#data = data;
+    setTimerSlack(1000);
     this.#receiving = data.receiving.map((entry) => data.fds[entry]!);
   }
 
@@ -56,20 +61,18 @@ export class Forwarder {
     return buffers;
   }
 
-  /** A breath found frames: more may follow soon. */
-  sawFrames(): void {
-    if (this.#data.spinUs > 0) this.#lastFrame = performance.now();
-  }
-
-  /** Whether the last frame is so short a time ago that it pays to look again at once. */
-  get isSpinning(): boolean {
-    return this.#data.spinUs > 0 && (performance.now() - this.#lastFrame) * 1000 < this.#data.spinUs;
-  }
-
-  /** Waits for frames, at most so long. */
+  /**
+   * Waits for frames, at most so long. When wake-ups follow one another closely, lets frames gather first: a wake-up costs
+   * more than a frame, also for whoever sends them.
+   */
   rest(milliseconds: number): void {
+    const { gatherUs } = this.#data;
+    if (gatherUs > 0 && this.#shortRests >= BUSY_RESTS) waitForFrames([], gatherUs);
     const most = Math.round(milliseconds * 1000);
+    const start = performance.now();
     waitForFrames(this.#receiving, this.#isPending ? Math.min(most, PENDING_WAIT_US) : most);
+    const isShort = performance.now() - start < BUSY_REST_MS;
+    this.#shortRests = isShort ? Math.min(this.#shortRests + 1, BUSY_RESTS) : 0;
   }
 
   /** Before the sockets close: what is still on the TX rings leaves, as far as the kernel takes it. */

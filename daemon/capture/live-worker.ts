@@ -7,6 +7,8 @@ import { getPriority, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { setThreadName, threadCpuNs, wakeRx } from "xdp-node";
 import { SEAL_CAUSES } from "../../lib/abi.js";
+import { HeldView } from "../extension/held-view.js";
+import { wallNs } from "../extension/wall-clock.js";
 import { FORWARD_BREATH_FRAMES, Forwarder } from "./forwarder.js";
 import { HostView } from "./host-view.js";
 import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "./live-protocol.js";
@@ -21,6 +23,8 @@ const SEAL_SLICE = 32_768;
 const FRAMES_PER_WAKE = 768;
 /** The same while frames are forwarded: none should wait for a long slice. */
 const FORWARD_SEAL_SLICE = 4096;
+/** How long forwarding may sleep while frames are held. */
+const HELD_REST_MS = 0.1;
 const BUDGET = SEAL_CAUSES.indexOf("budget");
 
 class CaptureLoop {
@@ -30,6 +34,8 @@ class CaptureLoop {
   readonly #vitals: Float64Array;
   readonly #forwarder: Forwarder | undefined;
   readonly #host: HostView | undefined;
+  /** Where frames are held for extensions. */
+  readonly #held: HeldView | undefined;
   readonly #breathFrames: number;
   readonly #sealSlice: number;
   /** Seals this worker has begun, and whether the last of them is still being merged. */
@@ -55,6 +61,8 @@ class CaptureLoop {
       const result = this.#sandbox.exports.queue_start(queue);
       if (result !== 0) throw new Error(`queue ${queue}: the sandbox refused its rings (${result})`);
     }
+    const held = new HeldView(data.memory);
+    if (held.isOn) this.#held = held;
     this.#host = data.hostRings === undefined ? undefined : new HostView(data.memory);
     for (let ring = 0; ring < (data.hostRings ?? 0); ring++) {
       const result = this.#sandbox.exports.host_start(ring);
@@ -82,19 +90,16 @@ class CaptureLoop {
     const forwarder = this.#forwarder;
     if (forwarder === undefined) return taken > 0;
     forwarder.send();
-    if (taken > 0) {
-      forwarder.sawFrames();
-      return true;
-    }
+    if (taken > 0) return true;
     const isStuck =
       this.#isBlocked && (this.#data.windowPackets > 0 || this.#sandbox.control.u32("seal_needed") > 0);
-    if (isStuck && forwarder.passUncounted() > 0) return true;
-    return !this.#line.stopping && forwarder.isSpinning;
+    return isStuck && forwarder.passUncounted() > 0;
   }
 
   /** One breath within the packet window, if there is one. */
   #breathe(): number {
     const { exports, control } = this.#sandbox;
+    this.#held?.setTime(wallNs());
     if (this.#data.windowPackets === 0) {
       const taken = exports.breathe(this.#breathFrames);
       if (taken === 0) this.#checkBudget();
@@ -171,7 +176,8 @@ class CaptureLoop {
     for (const fd of this.#data.wakeFds) wakeRx(fd);
     this.#publish();
     if (this.#forwarder !== undefined) {
-      this.#forwarder.rest(this.#data.sleepMsMax);
+      // Frames that extensions have yet to look at leave as soon as they have.
+      this.#forwarder.rest(this.#held?.isHolding ? HELD_REST_MS : this.#data.sleepMsMax);
       this.#vitals[VITALS.wakeups]!++;
       return;
     }

@@ -37,10 +37,12 @@ export const inline = z
       .min(1)
       .max(4096)
       .default("/sys/fs/bpf/sparsewire")
-      .describe("folder in a BPF file system that keeps the programs of on_exit = open when the sensor is gone"),
-    spin: durationMs({ min: "0s", max: "1ms" })
+      .describe(
+        "folder in a BPF file system that keeps the programs of on_exit = open when the sensor is gone",
+      ),
+    gather: durationMs({ min: "0s", max: "10ms" })
       .prefault("20us")
-      .describe("look for more frames so long before waiting for them: less delay, more CPU time"),
+      .describe("under load let frames gather so long: less CPU time, more delay"),
     verdict: z
       .string()
       .min(1)

@@ -2,9 +2,16 @@ export { dropCapabilities, effectiveCapabilities } from "./capabilities.js";
 export { XdpError, type XdpErrorCode } from "./errors.js";
 export { Frames } from "./frames.js";
 export { type CapabilitySets, type HeldPrivileges, heldPrivileges, setDumpable } from "./held.js";
-export { type Channels, type InterfaceReport, interfaceCounters, interfaceIndex, linkState } from "./interface.js";
 export { type BoundSocket, type InterfaceDetails, inspectInterface, type TcProgram } from "./inspect.js";
+export {
+  type Channels,
+  type InterfaceReport,
+  interfaceCounters,
+  interfaceIndex,
+  linkState,
+} from "./interface.js";
 export { type FileRestriction, type FileRules, landlockAbi, restrictFiles } from "./landlock.js";
+export { InterfaceWatch, type NetworkInterface, networkInterfaces } from "./links.js";
 export { BpfMap, BpfMap as XskMap } from "./map.js";
 export {
   addressOf,
@@ -17,7 +24,6 @@ export {
   pageSize,
   privateBytes,
 } from "./memory.js";
-export { InterfaceWatch, type NetworkInterface, networkInterfaces } from "./links.js";
 export { notifyServiceManager } from "./notify.js";
 export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
@@ -50,6 +56,20 @@ export {
   StandingLink,
   setPromiscuous,
 } from "./standing.js";
-export { type Direction, TcAttacher, type TcAttachment, type TcLoadOptions, TcPrograms } from "./tc.js";
-export { cpuNsOfThread, setThreadAffinity, setThreadName, threadCpuNs, threadId } from "./thread.js";
+export {
+  type Direction,
+  type Layer,
+  TcAttacher,
+  type TcAttachment,
+  type TcLoadOptions,
+  TcPrograms,
+} from "./tc.js";
+export {
+  cpuNsOfThread,
+  setThreadAffinity,
+  setThreadName,
+  setTimerSlack,
+  threadCpuNs,
+  threadId,
+} from "./thread.js";
 export { Umem, type UmemRange } from "./umem.js";

@@ -26,3 +26,8 @@ export function threadId(): number {
 export function cpuNsOfThread(id: number): number {
   return guard(`ask for the CPU time of thread ${id}`, () => native.cpuNsOfThread(id));
 }
+
+/** How late short sleeps of the calling thread may end, ns; the default is 50,000. */
+export function setTimerSlack(ns: number): void {
+  guard("set the timer slack", () => native.setTimerSlack(ns));
+}

@@ -52,7 +52,16 @@ static void SetThreadName(const Napi::CallbackInfo& info) {
   prctl(PR_SET_NAME, name.substr(0, 15).c_str(), 0, 0, 0);
 }
 
+// setTimerSlack(ns): how late the calling thread's short sleeps may end.
+static void SetTimerSlack(const Napi::CallbackInfo& info) {
+  int64_t ns = IntegerArgument(info, 0, "ns", 1, INT32_MAX);
+  if (prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(ns), 0, 0, 0) != 0) {
+    Fail(info.Env(), "thread", "prctl", errno);
+  }
+}
+
 void InitThread(Napi::Env env, Napi::Object exports) {
+  exports.Set("setTimerSlack", Napi::Function::New(env, SetTimerSlack, "setTimerSlack"));
   exports.Set("threadCpuNs", Napi::Function::New(env, ThreadCpuNs, "threadCpuNs"));
   exports.Set("threadId", Napi::Function::New(env, ThreadId, "threadId"));
   exports.Set("cpuNsOfThread", Napi::Function::New(env, CpuNsOfThread, "cpuNsOfThread"));

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import type { Namespace } from "./netns.js";
 
 /** The C tools: bench/build.mjs makes them. */
-export type ToolName = "generate" | "floor" | "replay";
+export type ToolName = "generate" | "floor" | "replay" | "tcp" | "pinger";
 
 let folder: Promise<string> | undefined;
 

@@ -1,0 +1,162 @@
+/** Mode inline when something goes away: the sensor, a link, an interface. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { generate, startGenerator } from "../../bench/generator/generator.js";
+import { accounted, type InlineOptions, InlineRig } from "./inline-rig.js";
+import { CLI, sleep } from "./rig.js";
+import { liveSkipReason } from "./tools/netns.js";
+import { sendStream, serveStream } from "./tools/stream.js";
+
+const ADDRESSES = ["10.9.0.1/24", "10.9.0.2/24"] as const;
+
+async function withRig(options: InlineOptions, body: (rig: InlineRig) => Promise<void>): Promise<void> {
+  const rig = new InlineRig(options);
+  try {
+    await rig.start();
+    await body(rig);
+  } finally {
+    rig.close();
+  }
+}
+
+const release = (rig: InlineRig): string =>
+  rig.receiver.exec(
+    process.execPath,
+    CLI,
+    "sensor",
+    "--release",
+    "--config",
+    join(rig.folder, "sensor.toml"),
+  );
+
+const programOn = (rig: InlineRig, name: string): boolean =>
+  /xdp/.test(rig.receiver.exec("ip", "link", "show", "dev", name));
+
+describe("mode inline when something goes away", { skip: liveSkipReason() }, () => {
+  for (const attach of ["native", "generic"] as const) {
+    test(`fails open (${attach}): a TCP connection lives through kill -9, a restart, a stop and a restart`, async () => {
+      await withRig({ addresses: ADDRESSES, onExit: "open", top: `attach = "${attach}"\n` }, async (rig) => {
+        await serveStream(rig.right, "10.9.0.2", 7000);
+        const stream = sendStream(rig.left, "10.9.0.2", 7000, { bytes: 16 << 20, seconds: 4 });
+        await sleep(500);
+        await rig.stop("SIGKILL");
+        await sleep(500);
+        await rig.start();
+        await sleep(500);
+        assert.equal(await rig.stop(), 0, rig.log);
+        await sleep(500);
+        await rig.start();
+        const { forward } = await rig.status();
+        const report = await stream;
+        assert.ok(report.equal, JSON.stringify(forward));
+        assert.ok(report.seconds < 8, `no more than retransmissions: ${report.seconds} s`);
+        const after = await rig.status();
+        assert.ok(after.forward![0]!.forwarded > 0, "the new sensor forwards");
+        await rig.stop();
+        assert.ok(programOn(rig, "rx0") && programOn(rig, "rx1"));
+        assert.match(release(rig), /no longer bridged/);
+        assert.deepEqual(readdirSync(join(rig.pins, "inline")), []);
+        assert.ok(!programOn(rig, "rx0") && !programOn(rig, "rx1"));
+        assert.match(release(rig), /nothing was bridging/);
+      });
+    });
+  }
+
+  test("fails closed: after kill -9 nothing passes and nothing is left", async () => {
+    await withRig({ onExit: "closed" }, async (rig) => {
+      await generate(rig.left, "tx0", { count: 1000, rate: 10_000 });
+      await rig.forwarded("rx0", 1000);
+      const before = rig.right.counters("tx1").rxPackets;
+      assert.equal(before, 1000);
+      await rig.stop("SIGKILL");
+      await sleep(200);
+      assert.ok(!programOn(rig, "rx0") && !programOn(rig, "rx1"));
+      assert.ok(!existsSync(join(rig.pins, "inline")));
+      assert.doesNotMatch(rig.receiver.exec("ip", "-d", "link", "show", "rx0"), /promiscuity [1-9]/);
+      await generate(rig.left, "tx0", { count: 1000, rate: 10_000 });
+      assert.equal(rig.right.counters("tx1").rxPackets, before);
+    });
+  });
+
+  test("on_exit can be changed: a closed sensor takes over what an open one left", async () => {
+    const rig = new InlineRig({ onExit: "open" });
+    try {
+      await rig.start();
+      await rig.stop("SIGKILL");
+      rig.configureInline({ onExit: "closed" });
+      await rig.start();
+      await generate(rig.left, "tx0", { count: 1000, rate: 10_000 });
+      assert.equal((await rig.forwarded("rx0", 1000)).forwarded, 1000);
+      await rig.stop();
+      assert.ok(!programOn(rig, "rx0"));
+    } finally {
+      rig.close();
+    }
+  });
+
+  for (const [whose, where, name] of [
+    ["the peer's", "right", "tx1"],
+    ["the sensor's own", "receiver", "rx1"],
+  ] as const) {
+    test(`unplug and replug (${whose} end): drops are counted, then it goes on by itself`, async (t) => {
+      await withRig({ gro: true }, async (rig) => {
+        const generator = await startGenerator(rig.left, "tx0", { seconds: 4, rate: 20_000 });
+        await sleep(1000);
+        rig[where].exec("ip", "link", "set", name, "down");
+        await sleep(1000);
+        rig[where].exec("ip", "link", "set", name, "up");
+        const sent = await generator.report;
+        const direction = await rig.forwarded("rx0", sent.frames);
+        t.diagnostic(`${sent.frames} sent, ${JSON.stringify(direction)}`);
+        const { link_down, device } = direction.dropped;
+        assert.ok(link_down > 10_000, "most of a second's frames had nowhere to go");
+        assert.ok(direction.forwarded > 30_000, "the other three seconds' went on");
+        assert.equal(accounted(direction), direction.frames);
+        assert.ok(link_down + device + direction.forwarded <= sent.frames);
+        const status = await rig.status();
+        assert.equal(status.counters.frames, sent.frames, "all of them were counted");
+      });
+    });
+  }
+
+  test("an interface that is deleted ends the sensor with a clear error", async () => {
+    await withRig({}, async (rig) => {
+      rig.receiver.exec("ip", "link", "del", "rx1");
+      const code = await new Promise((resolve) => rig.child!.once("exit", resolve));
+      assert.equal(code, 1);
+      assert.match(rig.log, /XDP_INTERFACE_GONE|the interface is gone/);
+    });
+  });
+
+  for (const [what, prepare, options, wanted] of [
+    [
+      "another MTU",
+      ["ip", "link", "set", "rx1", "mtu", "1400"],
+      {},
+      /rx0 has MTU 1500 and rx1 1400.*ip link set rx1 mtu 1500/,
+    ],
+    ["an address", ["ip", "addr", "add", "10.7.0.1/24", "dev", "rx1"], {}, /refusing.*rx1.*10\.7\.0\.1/],
+    ["a side that is down", ["ip", "link", "set", "rx1", "down"], {}, /rx1 is down/],
+    [
+      "no BPF file system",
+      ["true"],
+      { onExit: "open", inline: "" },
+      /is in no BPF file system.*mount -t bpf/,
+    ],
+  ] as [string, string[], InlineOptions, RegExp][]) {
+    test(`refused: ${what}`, async () => {
+      const rig = new InlineRig(options);
+      try {
+        if (options.onExit === "open") spawnSync("umount", [rig.pins]);
+        rig.receiver.exec(...(prepare as [string, ...string[]]));
+        await assert.rejects(rig.start(), wanted);
+        assert.ok(!programOn(rig, "rx0"));
+      } finally {
+        rig.close();
+      }
+    });
+  }
+});
