@@ -50,8 +50,9 @@ export class Fleet {
     this.#timer.unref();
   }
 
-  /** An interval has been stored. */
+  /** An interval has been stored. Those of a capture file are no service: nothing more is due after them. */
   arrived(manifest: Manifest): void {
+    if (manifest.mode === "pcap") return;
     const { sensor, run, sequence, sealed_by, frames, drops } = manifest;
     const endWallMs = Number(manifest.end / 1_000_000n);
     const lengthMs = endWallMs - Number(manifest.start / 1_000_000n);

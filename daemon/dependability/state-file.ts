@@ -11,6 +11,8 @@ import type { Logger } from "../log.js";
 const FORMAT = "sparsewire-dependability/1";
 /** A file that is larger than any we write is not read. */
 const FILE_BYTES_MAX = 256 << 20;
+/** A clock that has run for longer than 30,000 years is damaged. */
+const CLOCK_MS_MAX = 1e15;
 /** Records made into text before others get their turn on this thread. */
 const LINES_AT_ONCE = 64;
 
@@ -97,6 +99,7 @@ export function parseState(text: string): SavedState {
   if (format !== FORMAT) throw new Error(`it is not ${FORMAT}`);
   if (![wall_ms, clock_ms, records].every((number) => Number.isSafeInteger(number) && number! >= 0))
     throw new Error("its header is not sound");
+  if (clock_ms! > CLOCK_MS_MAX) throw new Error("its clock is absurd");
   if (lines.length !== records! + 1 || lines.pop() !== "") throw new Error("it is not whole");
   return {
     clock: { wall_ms: wall_ms!, clock_ms: clock_ms! },
@@ -117,7 +120,9 @@ async function textOf(clock: SavedClock, records: readonly unknown[]): Promise<s
 async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
-    const file = await open(temporary, "w", 0o640);
+    // What a crash left may belong to another user: root, before it became this one.
+    await rm(temporary, { force: true });
+    const file = await open(temporary, "wx", 0o640);
     try {
       await file.writeFile(text);
       await file.sync();

@@ -119,13 +119,15 @@ export class Buckets {
     return this.#rings.map((ring) => ring.rows());
   }
 
-  /** What toJSON() gave; undefined when it is not that. */
-  static from(json: unknown): Buckets | undefined {
+  /** What toJSON() gave, of a clock that stands at `now`; undefined when it is not that. */
+  static from(json: unknown, now = Number.MAX_SAFE_INTEGER): Buckets | undefined {
     if (!Array.isArray(json) || json.length !== WINDOWS.length) return undefined;
     const made = new Buckets();
     for (const [i, ring] of made.#rings.entries()) {
       const rows: unknown = json[i];
       if (!Array.isArray(rows) || rows.length > ring.size || !rows.every(isRow)) return undefined;
+      // A bucket of the future would keep its slot until then.
+      if (rows.some(([bucket]) => bucket! * ring.bucketMs > now)) return undefined;
       for (const [bucket, ...values] of rows) {
         for (const [at, figure] of FIGURES.entries()) ring.add(bucket!, figure, values[at]!);
       }

@@ -97,6 +97,6 @@ export function isCoverageState(value: unknown, now: number): value is CoverageS
     isTime(covered_to) &&
     isTime(booked_to) &&
     [interval_ms, missed].every((count) => Number.isSafeInteger(count) && (count as number) >= 0) &&
-    Buckets.from(buckets) !== undefined
+    Buckets.from(buckets, now) !== undefined
   );
 }

@@ -73,7 +73,7 @@ describe("dependability of processes", { skip: liveSkipReason() }, () => {
     try {
       await pair.startAggregator();
       await rig.start();
-      await sleep(2500);
+      await sleep(1500);
       const healthy = (await pair.own())["1h"];
       assert.equal(healthy.availability, 1);
       assert.equal(healthy.reliability, 1);
@@ -84,27 +84,27 @@ describe("dependability of processes", { skip: liveSkipReason() }, () => {
 
       // A stop of its own: what was measured stays, the pause is an outage.
       assert.equal(await rig.stop(), 0, rig.log);
-      await sleep(2000);
-      await rig.start();
       await sleep(1200);
+      await rig.start();
+      await sleep(1000);
       const restarted = (await pair.own())["1h"];
-      assert.ok(restarted.covered_s > healthy.covered_s + 1.9, JSON.stringify(restarted));
-      assert.ok(restarted.availability! > 0.4 && restarted.availability! < 0.85, JSON.stringify(restarted));
-      assert.ok(restarted.reliability! > 0.4 && restarted.reliability! < 0.85, JSON.stringify(restarted));
+      assert.ok(restarted.covered_s > healthy.covered_s + 1, JSON.stringify(restarted));
+      assert.ok(restarted.availability! > 0.2 && restarted.availability! < 0.95, JSON.stringify(restarted));
+      assert.ok(restarted.reliability! > 0.2 && restarted.reliability! < 0.95, JSON.stringify(restarted));
 
       // kill -9: also what was measured since the last save is an outage, and that is told, not hidden.
       await rig.stop("SIGKILL");
-      await sleep(1000);
+      await sleep(700);
       await rig.start();
-      await sleep(1200);
+      await sleep(1000);
       const killed = (await pair.own())["1h"];
       assert.ok(killed.covered_s > restarted.covered_s, JSON.stringify(killed));
-      assert.ok(killed.availability! > 0 && killed.availability! < 0.85, JSON.stringify(killed));
+      assert.ok(killed.availability! > 0 && killed.availability! < 0.95, JSON.stringify(killed));
 
       // The aggregator saw the same outages by what did not come, and forgets nothing in a restart of its own.
       const before = pair.seen()["1h"];
-      assert.ok(before.availability! > 0.4 && before.availability! < 0.85, JSON.stringify(before));
-      assert.ok(before.reliability! > 0.4 && before.reliability! < 0.85, JSON.stringify(before));
+      assert.ok(before.availability! > 0.2 && before.availability! < 0.95, JSON.stringify(before));
+      assert.ok(before.reliability! > 0.2 && before.reliability! < 0.95, JSON.stringify(before));
       await pair.stopAggregator("SIGTERM");
       await rig.stop("SIGKILL");
       await pair.startAggregator();
