@@ -79,8 +79,10 @@ function runCommand([name, ...args]: string[]): void {
   const done = spawnSync(name!, args, { encoding: "utf8", timeout: COMMAND_MS });
   if (done.status === 0) return;
   const command = [name!, ...args].map(shellWord).join(" ");
-  const said = done.error === undefined ? done.stderr.trim().split("\n")[0] : done.error.message;
-  throw new SparsewireError("SERVICE_COMMAND", `${command} failed: ${said || `status ${done.status}`}`, {
+  // systemctl tells of the links that it made before it tells of what went wrong.
+  const lines = done.error === undefined ? done.stderr.split("\n") : [done.error.message];
+  const said = lines.find((line) => line.trim() !== "" && !line.startsWith("Created symlink"));
+  throw new SparsewireError("SERVICE_COMMAND", `${command} failed: ${said ?? `status ${done.status}`}`, {
     mend: "what came before it is done; mend the cause and run this again",
   });
 }
