@@ -70,6 +70,7 @@ export const HELD_STRUCT: StructSpec = {
     ["copies", "u32"], // mode host: copies of records in this memory, HOST_HEAD_BYTES for each entry of the ring
     ["verdicts", "u32"], // mode inline: u8[entries], (E) by the extension that gives verdicts; 0: none
     ["verdict_late", "u32"], // mode inline: the verdict on a frame that has none in time
+    ["age_ns", "u64"], // mode inline: frames that were taken longer ago are held for nobody; 0: no matter
     // --- live state
     ["producer", "u32"],
     ["released", "u32"],

@@ -54,6 +54,8 @@ export interface HeldLimits {
   taps: number;
   /** Mode inline: what becomes of a frame whose verdict is late. */
   verdictLate?: (typeof FORWARD_VERDICTS)[number];
+  /** Mode inline: ms that a frame may be held for. */
+  ageMs?: number;
 }
 
 /** Backs the ring (at `offset`, as laid out) and writes control.held. Call it before the sandbox's init(). */
@@ -61,7 +63,7 @@ export function backHeld(
   memory: WebAssembly.Memory,
   offset: number,
   plan: HeldPlan,
-  { limit, taps, verdictLate = "pass" }: HeldLimits,
+  { limit, taps, verdictLate = "pass", ageMs = 0 }: HeldLimits,
 ): HeldMemory {
   const held = new HeldView(memory);
   const ring = shareMemory(memory, offset, plan.ringBytes);
@@ -81,6 +83,7 @@ export function backHeld(
     copies: plan.copyBytes > 0 ? copies : 0,
     verdict_late: FORWARD_VERDICTS.indexOf(verdictLate),
   });
+  held.setAge(BigInt(Math.round(ageMs * 1e6)));
   return { memory, ring, frames };
 }
 

@@ -13,9 +13,11 @@ const TAP = TAPS.type as StructLayout;
 
 const word = (name: string): number => (BASE + LAYOUT.fields[name]!.offset) >>> 2;
 const PRODUCER = word("producer");
+const RELEASED = word("released");
 const SEALS = word("seals");
 const SIGNAL = word("signal");
 const SEAL_AT = word("seal_at");
+const AGE = (BASE + LAYOUT.fields.age_ns!.offset) >>> 3;
 const TIME = (BASE + LAYOUT.fields.time_ns!.offset) >>> 3;
 
 export type HeldSetting =
@@ -58,6 +60,20 @@ export class HeldView {
   /** The first descriptor that is no longer in interval `seal` (1 is the first). */
   sealAt(seal: number): number {
     return Atomics.load(this.#words, SEAL_AT + (seal % HELD_SEALS)) >>> 0;
+  }
+
+  /** Whether frames are held at all. */
+  get isOn(): boolean {
+    return this.#words[word("ring")] !== 0;
+  }
+
+  /** Whether any frame is held now. */
+  get isHolding(): boolean {
+    return this.producer !== Atomics.load(this.#words, RELEASED) >>> 0;
+  }
+
+  setAge(ns: bigint): void {
+    this.#longs[AGE] = ns;
   }
 
   /** Frames that are taken from now on bear this time. */

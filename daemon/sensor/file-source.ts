@@ -4,20 +4,24 @@ import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
 import { FileCapture } from "../capture/file-capture.js";
 import { loadHashKey } from "../capture/hash-key.js";
+import type { ExtensionHost } from "../extension/extension-host.js";
 import type { SensorConfig } from "./config.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
 export class FileSource implements FrameSource {
   readonly name: string;
+  readonly extensions: ExtensionHost | undefined;
   readonly effective: Manifest["effective"] = null;
   readonly queues: number[][] = [];
   readonly #capture: FileCapture;
   #sequence = 0;
 
-  constructor(config: SensorConfig) {
+  constructor(config: SensorConfig, extensions?: ExtensionHost) {
+    this.extensions = extensions;
     this.name = config.file!;
     this.#capture = new FileCapture({
       files: [config.file!],
+      extensions,
       hashKey: loadHashKey(config.ipv6.hash_key_file).words,
       linkBudget: config.memory.link_budget,
       addressBudget: config.memory.address_budget,
@@ -37,6 +41,7 @@ export class FileSource implements FrameSource {
 
   async start(events: SourceEvents): Promise<void> {
     let damage: string | undefined;
+    await this.extensions?.start(this.#capture.shared);
     this.#capture.start({
       sealed: ({ slot, cause, sealMs }) => {
         const { startNs, endNs } = this.#capture.control.slot(slot);

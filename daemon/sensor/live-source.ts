@@ -28,6 +28,8 @@ import { droppedOf } from "../../lib/sampling.js";
 import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
 import { sandboxMemory } from "../capture/sandbox.js";
+import type { ExtensionHost } from "../extension/extension-host.js";
+import { backHeld, type HeldMemory, heldPlan, shareMemory } from "../extension/held-memory.js";
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { checkInterface, explain, queuesToTake } from "./guard.js";
@@ -44,10 +46,12 @@ interface Capture {
   control: ControlView;
   queues: number[];
   sockets: XskSocket[];
+  held?: HeldMemory;
 }
 
 export class LiveSource implements FrameSource {
   readonly name: string;
+  readonly extensions: ExtensionHost | undefined;
   readonly #config: SensorConfig;
   readonly #hashKey: readonly [bigint, bigint];
   readonly #workers: CaptureWorkers;
@@ -66,7 +70,8 @@ export class LiveSource implements FrameSource {
   #seen = { frames: 0, passed: 0 };
   #shedding: Shedding | undefined;
 
-  constructor(config: SensorConfig, hashKey: readonly [bigint, bigint]) {
+  constructor(config: SensorConfig, hashKey: readonly [bigint, bigint], extensions?: ExtensionHost) {
+    this.extensions = extensions;
     this.#config = config;
     this.#hashKey = hashKey;
     this.#workers = new CaptureWorkers(config);
@@ -93,6 +98,7 @@ export class LiveSource implements FrameSource {
   async start(events: SourceEvents): Promise<void> {
     try {
       this.#open();
+      await this.extensions?.start(this.#captures.flatMap(({ held }) => held ?? []));
       await this.#workers.start(
         this.#captures.map((capture) => this.#task(capture)),
         events,
@@ -191,7 +197,9 @@ export class LiveSource implements FrameSource {
     const xsks = this.#program.map("xsks");
     const rings = { rxSize: sizes.frames, fillSize: sizes.frames, completionSize: 64 };
     for (const share of this.#shares(queues)) {
+      const plan = heldPlan({ frames: share.length * sizes.frames });
       const layout = memoryLayout({
+        heldBytes: this.extensions === undefined ? 0 : plan.bytes,
         logEntries: LOG_ENTRIES_DEFAULT,
         linkBudget: sizes.link_budget,
         addressBudget: sizes.address_budget,
@@ -210,12 +218,23 @@ export class LiveSource implements FrameSource {
         queues: share.length,
       });
       const capture: Capture = { memory, control, queues: share, sockets: [] };
+      if (this.extensions !== undefined) {
+        // The kernel keeps the other half of a queue's frames: an extension that is slow costs none.
+        const limits = { limit: sizes.frames / 2, taps: this.extensions.count };
+        capture.held = backHeld(memory, layout.held, plan, limits);
+      }
       this.#captures.push(capture);
       for (const [i, queue] of share.entries()) {
         const place = layout.queues[i]!;
         const umemOffset = alignFrames(memory, place.frames);
         const size = sizes.frames * sizes.chunk_bytes;
-        backMemory(memory, { offset: umemOffset, size, hugePages: sizes.huge_pages });
+        if (capture.held === undefined) {
+          backMemory(memory, { offset: umemOffset, size, hugePages: sizes.huge_pages });
+        } else {
+          const range = shareMemory(memory, umemOffset, size, sizes.huge_pages);
+          const place = (base: number): void => control.setQueue(i, { extension_base: base });
+          capture.held.frames.push({ ...range, place });
+        }
         const socket = new XskSocket({
           memory,
           umem: { offset: umemOffset, size, chunkSize: sizes.chunk_bytes },

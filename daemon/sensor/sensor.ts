@@ -14,6 +14,7 @@ import { droppedOf } from "../../lib/sampling.js";
 import { loadAnonymization, workerAnonymization } from "../capture/anonymizer-key.js";
 import { loadHashKey } from "../capture/hash-key.js";
 import { type JobOutcome, MatrixPool } from "../capture/matrix-pool.js";
+import type { MatrixJob } from "../capture/matrix-worker.js";
 import { SensorDependability } from "../dependability/sensor-dependability.js";
 import { SOFTWARE } from "../software.js";
 import type { SensorConfig } from "./config.js";
@@ -73,6 +74,7 @@ export class Sensor {
   /** Where the clock ended intervals: sequence -> boundary. */
   readonly #boundaries = new Map<number, bigint>();
   #dropsBefore = noDrops();
+  #submitting: Promise<void> = Promise.resolve();
   #forwardBefore: Forward[] = [];
   #finish!: (damage: string | undefined) => void;
   #fail!: (error: Error) => void;
@@ -237,7 +239,20 @@ export class Sensor {
       ...(this.#state === undefined ? {} : { previous: this.#state.previous }),
     };
     this.dependability?.sealed(head);
-    this.pool!.submit({ slots: interval.slots, window, head });
+    this.#submit({ slots: interval.slots, window, head }, interval.sequence);
+  }
+
+  /** With extensions an interval waits, for a bounded time, for what they made of it; intervals stay in order. */
+  #submit(job: Omit<MatrixJob, "job">, seal: number): void {
+    const { extensions } = this.source;
+    if (extensions === undefined) {
+      this.pool!.submit(job);
+      return;
+    }
+    this.#submitting = this.#submitting.then(async () => {
+      this.pool!.submit({ ...job, extensions: await extensions.collect(seal) });
+    });
+    this.#submitting.catch((error) => this.#fail(error));
   }
 
   /** The interval's sampling rate, and what was shed at it; `share` then says the same. */
@@ -302,6 +317,8 @@ export class Sensor {
 
   async #end(damage: string | undefined): Promise<void> {
     try {
+      await this.#submitting;
+      await this.source.extensions?.stop();
       await this.pool!.drained();
       await this.outbox?.close(STOP_SPOOL_MS);
       await this.shipper?.stop(this.config.mode === "pcap" ? 24 * 3_600_000 : STOP_SHIP_MS);

@@ -2,10 +2,12 @@
  * Where frames come from, seen from the rest of a sensor: something that fills sandboxes and seals intervals. Live
  * interfaces and capture files stand behind the same face, so everything after the seal is one code path.
  */
+
 import type { SealCause } from "../../lib/abi.js";
 import type { Forward } from "../../lib/forward.js";
 import type { Manifest } from "../../lib/manifest.js";
 import type { DropCause } from "../../lib/reasons.js";
+import type { ExtensionHost } from "../extension/extension-host.js";
 import type { HostStatus } from "./host-source.js";
 import type { Shedding } from "./shedding.js";
 
@@ -41,6 +43,8 @@ export interface WorkerVitals {
 export interface FrameSource {
   /** What manifests say under `interface`. */
   readonly name: string;
+  /** Programs that see its frames; the source starts them, the sensor gathers what they make and ends them. */
+  readonly extensions?: ExtensionHost | undefined;
   readonly effective: Manifest["effective"];
   readonly memories: readonly WebAssembly.Memory[];
   /** Seals asked for so far. */

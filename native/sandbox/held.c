@@ -54,6 +54,8 @@ int32_t held_init(void) {
   return 0;
 }
 
+u32 held_any(void) { return held.producer != held.released; }
+
 u32 held_room(void) { return held.mask + 1 - (held.producer - held.released); }
 
 static u32 tap_load(u32 *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
@@ -162,6 +164,14 @@ static u32 skip(struct tap *tap, struct waiting *waiting, u32 next, u32 done) {
   return held.producer;
 }
 
+/* Whether what has been held since `from` is too much, or (mode inline) for too long. */
+static u32 is_too_slow(u32 from) {
+  const struct held *control = shared();
+  if (held.producer - from > control->limit) return 1;
+  if (control->age_ns == 0 || held.producer == from) return 0;
+  return control->time_ns - held.ring[from & held.mask].time_ns > control->age_ns;
+}
+
 /* Where what the tap still needs begins; nothing before it is needed. */
 static u32 needed_from(u32 index) {
   struct tap *tap = &shared()->taps[index];
@@ -181,7 +191,7 @@ static u32 needed_from(u32 index) {
   if (waiting->is_skipped && next != waiting->skipped_to) waiting->is_skipped = 0;
   if (waiting->n != 0 && done != waiting->done) unpark(waiting);
   u32 from = waiting->is_skipped ? next : done;
-  return held.producer - from > shared()->limit ? skip(tap, waiting, next, done) : from;
+  return is_too_slow(from) ? skip(tap, waiting, next, done) : from;
 }
 
 void held_release(void) {
@@ -239,11 +249,10 @@ void held_file(const u8 *p, u32 captured, u32 wire, u32 link_type, u64 time_ns) 
                                info | (p == NULL ? SW_HELD_UNREADABLE : 0), time_ns};
 }
 
-void held_host(const u8 *p, u32 captured, u32 wire, u32 link_type, u32 interface, u32 direction) {
+void held_host(const u8 *p, u32 captured, u32 wire, u32 link_type, u32 direction) {
   u32 slot = held.producer & held.mask;
   struct held_frame *frame = one_more();
   if (frame == NULL) return;
-  (void)interface;
   u32 offset = slot * SW_HOST_HEAD_BYTES;
   captured = min32(captured, SW_HOST_HEAD_BYTES);
   __builtin_memcpy((u8 *)at(shared()->copies) + offset, p, captured);

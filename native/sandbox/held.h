@@ -19,6 +19,9 @@ extern u32 sw_held_on;
 /* Reads control.held; 0, or -1 when it does not fit the memory. */
 int32_t held_init(void);
 
+/* Whether any frame is held. */
+u32 held_any(void);
+
 /* Descriptors that there is room for. */
 u32 held_room(void);
 
@@ -35,7 +38,7 @@ void held_take(const struct source *source, u32 rx, u32 n);
 void held_file(const u8 *p, u32 captured, u32 wire, u32 link_type, u64 time_ns);
 
 /* Mode host: the first `captured` bytes of a packet, which are copied. */
-void held_host(const u8 *p, u32 captured, u32 wire, u32 link_type, u32 interface, u32 direction);
+void held_host(const u8 *p, u32 captured, u32 wire, u32 link_type, u32 direction);
 
 /* An interval ends here. */
 void held_seal(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mode inline: see inline.h. All rings here are produced and consumed by one thread on our side. */
+#include "held.h"
 #include "inline.h"
 
 /* Buffers of one frame: MAX_SKB_FRAGS and the head, the most that a kernel receives or sends. */
@@ -207,7 +208,9 @@ static u32 pass_queue(struct source *source, u32 most) {
 SW_EXPORT(inline_uncounted) u32 inline_uncounted(u32 most) {
   u32 taken = 0;
   inline_reclaim();
-  for (u32 i = 0; i < SW_QUEUES_MAX; i++)
+  /* What is held for extensions goes first: frames keep their order. */
+  if (sw_held_on) held_release();
+  for (u32 i = 0; i < SW_QUEUES_MAX && !(sw_held_on && held_any()); i++)
     if (sw_sources[i].active && sw_sources[i].is_forwarding) taken += pass_queue(&sw_sources[i], most);
   inline_publish();
   return taken;
