@@ -70,9 +70,9 @@ static __always_inline __u32 copy_head(struct __sk_buff *skb, __u8 *to)
 	return 16 + copy(skb, 12, to + 16, SW_HOST_HEAD_BYTES - 16);
 }
 
-static __always_inline int note(struct __sk_buff *skb, __u32 direction)
+static __always_inline int note(struct __sk_buff *skb, __u32 direction, __u32 first)
 {
-	struct wire wire = wire_of(skb);
+	struct wire wire = wire_of(skb, first);
 	__u32 zero = 0, index = bpf_get_smp_processor_id() & ring_mask;
 	struct total *total = bpf_map_lookup_elem(&totals, &zero);
 	void *ring = bpf_map_lookup_elem(&rings, &index);
@@ -100,16 +100,30 @@ static __always_inline int note(struct __sk_buff *skb, __u32 direction)
 	return TC_ACT_UNSPEC;
 }
 
+/* A program for each direction, and for what packets of the interface begin with: a MAC header, or (tun, wireguard, ppp,
+ * ip tunnels) the IP header. */
 SEC("tc")
 int sparsewire_in(struct __sk_buff *skb)
 {
-	return note(skb, 0);
+	return note(skb, 0, NEXT_ETHERNET);
 }
 
 SEC("tc")
 int sparsewire_out(struct __sk_buff *skb)
 {
-	return note(skb, 1);
+	return note(skb, 1, NEXT_ETHERNET);
+}
+
+SEC("tc")
+int sparsewire_in3(struct __sk_buff *skb)
+{
+	return note(skb, 0, NEXT_IP);
+}
+
+SEC("tc")
+int sparsewire_out3(struct __sk_buff *skb)
+{
+	return note(skb, 1, NEXT_IP);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

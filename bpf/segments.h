@@ -8,14 +8,6 @@
 #ifndef SPARSEWIRE_SEGMENTS_H
 #define SPARSEWIRE_SEGMENTS_H
 
-/* Interfaces whose packets begin with the IP header (tun, wireguard, ppp, ip tunnels): a key for each. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SW_HOST_INTERFACES_MAX);
-	__type(key, __u32);
-	__type(value, __u32);
-} layer3 SEC(".maps");
-
 struct wire {
 	__u32 packets, bytes;
 };
@@ -176,12 +168,20 @@ __noinline __u64 segment_walk(struct __sk_buff *skb, __u64 state)
 	return (__u64)walk.type << WALK_TYPE_SHIFT | walk.at | (walk.is_done ? WALK_DONE : 0);
 }
 
-/* Bytes of the headers that each segment has; 0 where they are not known. */
-static __always_inline __u32 segment_headers(struct __sk_buff *skb)
+/* Ethernet, IPv4 without options, TCP: what nearly every super-packet is. 0: it is another. */
+static __always_inline __u32 plain_headers(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
-	__u64 type = bpf_map_lookup_elem(&layer3, &ifindex) ? NEXT_IP : NEXT_ETHERNET;
-	__u64 walk = type << WALK_TYPE_SHIFT;
+	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + 54 > end || data[12] != 8 || data[13] != 0 || data[14] != 0x45 || data[23] != 6)
+		return 0;
+	return 34 + (data[46] >> 4) * 4;
+}
+
+/* Bytes of the headers that each segment has; 0 where they are not known. */
+static __always_inline __u32 segment_headers(struct __sk_buff *skb, __u32 first)
+{
+	__u64 walk = (__u64)first << WALK_TYPE_SHIFT;
 
 	for (int i = 0; i < SEGMENTS_HEADERS_MAX && !(walk & WALK_DONE); i++)
 		walk = segment_walk(skb, walk);
@@ -189,12 +189,15 @@ static __always_inline __u32 segment_headers(struct __sk_buff *skb)
 }
 
 /* A super-packet. Not inlined: most packets do not come here. */
-static __noinline __u64 segmented(struct __sk_buff *skb)
+static __noinline __u64 segmented(struct __sk_buff *skb, __u32 first)
 {
 	__u32 length = skb->len, size = skb->gso_size, packets = skb->gso_segs;
-	__u32 headers = segment_headers(skb);
+	__u32 headers = first == NEXT_ETHERNET ? plain_headers(skb) : 0;
 
-	if (headers >= length)
+	if (headers == 0)
+		headers = segment_headers(skb, first);
+	/* What contradicts the number of segments was not walked rightly. */
+	if (headers >= length || (packets > 1 && size != GSO_BY_FRAGMENTS && length - headers <= (packets - 1) * size))
 		headers = 0;
 	/* Unknown headers: the least that the last segment, which is never longer than the others, allows. */
 	if (headers == 0 && size != GSO_BY_FRAGMENTS && packets != 0 && packets * size < length)
@@ -205,12 +208,13 @@ static __noinline __u64 segmented(struct __sk_buff *skb)
 	return (__u64)(length + (packets - 1) * headers) << 32 | packets;
 }
 
-static __always_inline struct wire wire_of(struct __sk_buff *skb)
+/* `first`: what the packet begins with, NEXT_ETHERNET or NEXT_IP. */
+static __always_inline struct wire wire_of(struct __sk_buff *skb, __u32 first)
 {
 	struct wire wire = {.packets = 1, .bytes = skb->len};
 
 	if (skb->gso_size != 0 && skb->gso_segs != 1) {
-		__u64 both = segmented(skb);
+		__u64 both = segmented(skb, first);
 
 		wire.packets = (__u32)both;
 		wire.bytes = both >> 32;

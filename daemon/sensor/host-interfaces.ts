@@ -9,7 +9,6 @@ import {
   networkInterfaces,
   type TcAttacher,
   type TcAttachment,
-  type TcPrograms,
   XdpError,
 } from "xdp-node";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
@@ -43,7 +42,6 @@ export interface HostInterfacesOptions {
   directions: "both" | "ingress" | "egress";
   attach: "auto" | TcAttachment;
   attacher: TcAttacher;
-  programs: TcPrograms;
   /** The table of each sandbox. */
   views: readonly HostView[];
   /** One line for the log. */
@@ -76,7 +74,10 @@ export class HostInterfaces {
   readonly #attached = new Map<number, Attached>();
   /** What could not be attached, so that it is told once: index and name. */
   readonly #refused = new Set<string>();
-  readonly #leaving = new Map<number, number>();
+  /** Interfaces that have gone, until no record of them can be left. */
+  readonly #leaving = new Map<number, { since: number; pattern: string }>();
+  /** What came by interfaces that are no more, by pattern. */
+  readonly #gone = new Map<string, HostFigures>();
   #watch: InterfaceWatch | undefined;
   #missedGone = 0;
   #lastAttach: TcAttachment | null = null;
@@ -108,9 +109,10 @@ export class HostInterfaces {
 
   /** Follows what has changed since the last call. Call it a few times a second. */
   async poll(): Promise<void> {
-    for (const [index, since] of this.#leaving) {
+    for (const [index, { since, pattern }] of this.#leaving) {
       if (Date.now() - since < RECORDS_LEFT_MS) continue;
       this.#leaving.delete(index);
+      this.#gone.set(pattern, add(this.#gone.get(pattern) ?? nothing(), this.#figures(index)));
       for (const view of this.#options.views) view.removeInterface(index);
     }
     if (this.#watch!.changed()) this.#isStale = true;
@@ -130,17 +132,22 @@ export class HostInterfaces {
   }
 
   list(): WatchedInterface[] {
-    return [...this.#attached.values()].map(({ link, pattern, attach, directions }) => {
-      const figures: HostFigures = { in: { packets: 0, bytes: 0 }, out: { packets: 0, bytes: 0 } };
-      for (const view of this.#options.views) {
-        const part = view.figures(link.index);
-        for (const direction of ["in", "out"] as const) {
-          figures[direction].packets += part[direction].packets;
-          figures[direction].bytes += part[direction].bytes;
-        }
-      }
-      return { name: link.name, index: link.index, pattern, attach, directions, figures };
+    return [...this.#attached.values()].map(({ link: { name, index }, pattern, attach, directions }) => {
+      return { name, index, pattern, attach, directions, figures: this.#figures(index) };
     });
+  }
+
+  /** What came by all interfaces that a name or pattern of the configuration has ever meant; never runs backwards. */
+  byPattern(): Map<string, HostFigures> {
+    const sums = new Map(this.#options.patterns.map((pattern) => [pattern, nothing()]));
+    for (const [pattern, figures] of this.#gone) add(sums.get(pattern)!, figures);
+    for (const [index, { pattern }] of this.#attached) add(sums.get(pattern)!, this.#figures(index));
+    for (const [index, { pattern }] of this.#leaving) add(sums.get(pattern)!, this.#figures(index));
+    return sums;
+  }
+
+  #figures(index: number): HostFigures {
+    return this.#options.views.reduce((sum, view) => add(sum, view.figures(index)), nothing());
   }
 
   /** Kernel counters of all interfaces together, and the packets that hardware missed since they were attached. */
@@ -192,7 +199,7 @@ export class HostInterfaces {
   }
 
   async #attach(link: NetworkInterface, pattern: string): Promise<void> {
-    const { attacher, views, programs, attach: how, note } = this.#options;
+    const { attacher, views, attach: how, note } = this.#options;
     const linkType = LINK_TYPES.get(link.type);
     if (linkType === undefined) {
       throw new SparsewireError(
@@ -210,14 +217,18 @@ export class HostInterfaces {
         mend: "narrow the patterns of `interfaces`",
       });
     }
-    if (linkType === RAW_IP) programs.map("layer3").update(link.index, new Uint8Array(4));
     const directions = this.#directions(link);
     try {
       for (const direction of directions) {
-        this.#lastAttach = await attacher.attach(link, direction, how);
+        const { index, name } = link;
+        this.#lastAttach = await attacher.attach(
+          { index, name, layer: linkType === RAW_IP ? 3 : 2 },
+          direction,
+          how,
+        );
       }
     } catch (error) {
-      this.#release(link.index);
+      this.#release(link.index, pattern);
       throw error;
     }
     const missed = missedOf(link);
@@ -245,7 +256,7 @@ export class HostInterfaces {
       }
       this.#missedGone += attached.missed - attached.missedBefore;
       this.#attached.delete(index);
-      this.#release(index);
+      this.#release(index, attached.pattern);
       this.#options.note(`${attached.link.name} has gone, or is no longer meant`);
     }
     for (const key of this.#refused) {
@@ -254,11 +265,21 @@ export class HostInterfaces {
     }
   }
 
-  #release(index: number): void {
+  #release(index: number, pattern: string): void {
     this.#options.attacher.forget(index);
-    this.#options.programs.map("layer3").delete(index);
-    this.#leaving.set(index, Date.now());
+    this.#leaving.set(index, { since: Date.now(), pattern });
   }
+}
+
+const nothing = (): HostFigures => ({ in: { packets: 0, bytes: 0 }, out: { packets: 0, bytes: 0 } });
+
+/** Adds `part` to `sum`, and returns that. */
+function add(sum: HostFigures, part: HostFigures): HostFigures {
+  for (const direction of ["in", "out"] as const) {
+    sum[direction].packets += part[direction].packets;
+    sum[direction].bytes += part[direction].bytes;
+  }
+  return sum;
 }
 
 const missedOf = ({ counters }: NetworkInterface): number =>

@@ -10,7 +10,7 @@ import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
 import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
-import { HostView } from "../capture/host-view.js";
+import { type HostFigures, HostView } from "../capture/host-view.js";
 import { sandboxMemory } from "../capture/sandbox.js";
 import type { Logger } from "../log.js";
 import { CaptureWorkers } from "./capture-workers.js";
@@ -20,6 +20,8 @@ import { HostInterfaces, type WatchedInterface } from "./host-interfaces.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
 const OBJECT = fileURLToPath(new URL("../../../bpf/build/host.bpf.o", import.meta.url));
+/** Ring buffers bridge longer than AF_XDP's rings, and a wake takes a CPU from the host's own work: sleep longer. */
+const SLEEP_FACTOR = 4;
 /** How often it is asked whether interfaces have changed. */
 const WATCH_MS = 100;
 
@@ -40,6 +42,8 @@ export interface HostTotals {
 /** What mode host adds to a sensor's status. */
 export interface HostStatus {
   interfaces: WatchedInterface[];
+  /** What came by, by name or pattern of the configuration, also by interfaces that have gone. */
+  patterns: Record<string, HostFigures>;
   /** On the wire, as the programs counted: all, and those of them that found no room in a ring buffer. */
   seen: { packets: number; bytes: number };
   lost: { packets: number; bytes: number };
@@ -64,6 +68,7 @@ export class HostSource implements FrameSource {
   #counters: Record<string, number> = {};
   #missed = 0;
   #watched: WatchedInterface[] = [];
+  #patterns: Record<string, HostFigures> = {};
 
   /** `logger` is told of interfaces that come and go. */
   constructor(config: SensorConfig, hashKey: readonly [bigint, bigint], logger?: Logger) {
@@ -97,6 +102,7 @@ export class HostSource implements FrameSource {
           queues: 0,
           hostRings: rings.length,
           wakeFds: [],
+          sleepMsMax: SLEEP_FACTOR * this.#config.wake.sleep_max,
         })),
         events,
       );
@@ -142,6 +148,7 @@ export class HostSource implements FrameSource {
     const { packets, bytes, lostPackets, lostBytes } = this.#totals;
     return {
       interfaces: this.#watched,
+      patterns: this.#patterns,
       seen: { packets, bytes },
       lost: { packets: lostPackets, bytes: lostBytes },
       attacher_pid: this.#isStopping ? null : (this.#attacher?.pid ?? null),
@@ -171,8 +178,10 @@ export class HostSource implements FrameSource {
     const count = Math.min(HOST_RINGS_MAX, 2 ** Math.floor(Math.log2(Math.max(1, cpus().length))));
     const workers = Math.min(this.#config.workers ?? 1, count);
     this.#programs = TcPrograms.load(OBJECT, {
-      in: "sparsewire_in",
-      out: "sparsewire_out",
+      programs: {
+        2: { in: "sparsewire_in", out: "sparsewire_out" },
+        3: { in: "sparsewire_in3", out: "sparsewire_out3" },
+      },
       constants: { ring_mask: count - 1 },
     });
     const outer = this.#programs.map("rings");
@@ -217,7 +226,6 @@ export class HostSource implements FrameSource {
       directions: host.directions,
       attach: host.attach,
       attacher: this.#attacher,
-      programs: this.#programs!,
       views: this.#captures.map(({ view }) => view),
       note: (text) => this.#logger?.info(text),
     });
@@ -231,6 +239,7 @@ export class HostSource implements FrameSource {
     if (this.#isStopping || this.#interfaces === undefined) return;
     this.#readTotals();
     this.#watched = this.#interfaces.list();
+    this.#patterns = Object.fromEntries(this.#interfaces.byPattern());
     const { sum, missed } = this.#interfaces.counters();
     this.#counters = sum;
     this.#missed = Math.max(this.#missed, missed);

@@ -9,6 +9,7 @@
 #define RADIX_NAME sort_values
 #define RADIX_PAYLOAD uint32_t
 #include "radix.h"
+#include "burst.h"
 #include "store.h"
 
 struct window sw_window;
@@ -71,8 +72,10 @@ static u64 packets_now(void) {
 
 static u64 interval_packets(void) { return packets_now() - base.counts[SW_COUNTER_PACKETS]; }
 
-static u32 bound4(void) { return open_interval()->links4.held + sw_log4.n; }
-static u32 bound6(void) { return open_interval()->links6.held + open_interval()->log6.n + sw_store.stage_n; }
+static u32 bound4(void) { return open_interval()->links4.held + sw_log4.n + sw_bursts4; }
+static u32 bound6(void) {
+  return open_interval()->links6.held + open_interval()->log6.n + sw_store.stage_n + sw_bursts6;
+}
 
 /* Merges the runs of a family in proportion to the packets taken, so that no pause grows with the interval. Four links
  * a packet pay for every level of merging. From half of the budget on all runs are merged; beyond the budget at a rate
@@ -110,11 +113,13 @@ static u32 room_in_memory(void) {
   if (store->stage_n > SW_STAGE_PACKETS / 2) interval_flush();
   if (sw_log4.n == store->log_entries) fold4();
   if (bound4() >= store->link_capacity) {
+    burst_flush();
     fold4();
     links_merge(&open->links4, 0xffffffff, 1);
   }
   if (bound6() + SW_STAGE_PACKETS >= store->link_capacity) {
     interval_flush();
+    burst_flush();
     fold6();
     links_merge(&open->links6, 0xffffffff, 1);
   }
@@ -172,6 +177,7 @@ void interval_counts(u64 *out) {
 }
 
 void interval_close(void) {
+  burst_flush();
   sw_counts[SW_REASON_IPV4] += sw_log4.n;
   open_interval()->log4 = sw_log4;
   sw_store.open ^= 1;

@@ -12,27 +12,29 @@ export type Direction = "in" | "out";
 /** How a program hangs on an interface: a tcx link (Linux 6.6), or a filter of a clsact queueing discipline. */
 export type TcAttachment = "tcx" | "clsact";
 
+/** What packets of an interface begin with: 2 = a MAC header, 3 = the IP header. */
+export type Layer = 2 | 3;
+
 export interface TcLoadOptions {
-  /** Names of the programs (their C functions) for either direction. */
-  in: string;
-  out: string;
+  /** Names of the programs (their C functions): ingress and egress, of interfaces with a MAC header and without. */
+  programs: Record<Layer, Record<Direction, string>>;
   /** Values of `const volatile` variables (.rodata), by name. */
   constants?: Record<string, number | bigint>;
 }
 
-/** Two tc programs of one object, and its maps. */
+/** The tc programs of one object, and its maps. */
 export class TcPrograms {
   readonly #native: NativeProgram;
-  readonly #names: Record<Direction, string>;
+  readonly #names: TcLoadOptions["programs"];
 
-  private constructor(loaded: NativeProgram, names: Record<Direction, string>) {
+  private constructor(loaded: NativeProgram, names: TcLoadOptions["programs"]) {
     this.#native = loaded;
     this.#names = names;
   }
 
   /** @throws XdpError XDP_BAD_OBJECT, XDP_PROGRAM_REJECTED, XDP_NOT_PERMITTED, XDP_BAD_ARGUMENT */
   static load(object: string, options: TcLoadOptions): TcPrograms {
-    const programs = [options.in, options.out];
+    const programs = Object.values(options.programs).flatMap((each) => [each.in, each.out]);
     const constants = Object.entries(options.constants ?? {});
     const loaded = guard(
       `load ${programs.join(" and ")} of ${object}`,
@@ -44,11 +46,11 @@ export class TcPrograms {
           constants: constants.map(([name, value]): [string, bigint] => [name, BigInt(value)]),
         }),
     );
-    return new TcPrograms(loaded, { in: options.in, out: options.out });
+    return new TcPrograms(loaded, options.programs);
   }
 
-  fd(direction: Direction): number {
-    return guard("use a program", () => this.#native.fdOf(this.#names[direction]));
+  fd(layer: Layer, direction: Direction): number {
+    return guard("use a program", () => this.#native.fdOf(this.#names[layer][direction]));
   }
 
   map(name: string): BpfMap {
@@ -61,6 +63,13 @@ export class TcPrograms {
 }
 
 const HELPER = fileURLToPath(new URL("../../build/Release/tc-attach", import.meta.url));
+/** The programs' descriptors in the child, from 3 on. */
+const SLOTS = [
+  [2, "in"],
+  [2, "out"],
+  [3, "in"],
+  [3, "out"],
+] as const;
 const START_MS = 10_000;
 const STOP_MS = 3000;
 
@@ -109,7 +118,7 @@ export class TcAttacher {
       );
     }
     const child = spawn(HELPER, [], {
-      stdio: ["pipe", "pipe", "ignore", programs.fd("in"), programs.fd("out")],
+      stdio: ["pipe", "pipe", "ignore", ...SLOTS.map(([layer, side]) => programs.fd(layer, side))],
       env: {},
     });
     const attacher = new TcAttacher(child);
@@ -143,7 +152,7 @@ export class TcAttacher {
    * @throws XdpError XDP_NO_INTERFACE, XDP_UNSUPPORTED (tcx was demanded), XDP_NOT_PERMITTED
    */
   attach(
-    link: { index: number; name: string },
+    link: { index: number; name: string; layer: Layer },
     direction: Direction,
     how: TcAttachment | "auto",
   ): Promise<TcAttachment> {
@@ -151,7 +160,7 @@ export class TcAttacher {
     if (this.#pending.has(key)) throw badArgument(`an attachment to ${link.name} is under way`);
     return new Promise((resolve, reject) => {
       this.#pending.set(key, { resolve, reject, interfaceName: link.name });
-      this.#child.stdin!.write(`attach ${link.index} ${direction} ${how}\n`);
+      this.#child.stdin!.write(`attach ${link.index} ${direction} ${link.layer} ${how}\n`);
     });
   }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one part of a sensor in mode host that keeps privileges while it runs: it hangs two programs that were loaded
- * before (descriptor 3: ingress, 4: egress) on interfaces, as they appear, and takes them off. It can do nothing else:
- * it reads lines from its standard input, answers each on its standard output, and keeps CAP_NET_ADMIN and CAP_BPF only.
+ * The one part of a sensor in mode host that keeps privileges while it runs: it hangs programs that were loaded before
+ * (descriptors 3 and 4: ingress and egress of interfaces with a MAC header, 5 and 6: without) on interfaces, as they
+ * appear, and takes them off. It can do nothing else: it reads lines from its standard input, answers each on its
+ * standard output, and keeps CAP_NET_ADMIN and CAP_BPF only.
  *
- *   attach INDEX in|out auto|tcx|clsact    ->  attached INDEX in|out tcx|clsact  |  failed INDEX in|out ERRNO
+ *   attach INDEX in|out 2|3 auto|tcx|clsact  ->  attached INDEX in|out tcx|clsact  |  failed INDEX in|out ERRNO
  *   forget INDEX                           ->  forgotten INDEX
  *
  * When its standard input ends, because the sensor has ended in whatever way, everything is taken off, and it ends.
@@ -57,12 +58,12 @@ static int drop_privileges(void)
 }
 
 /* Ingress ahead of all others, egress behind them: what is counted is what was on the wire. */
-static int attach_tcx(int ifindex, int is_egress)
+static int attach_tcx(int ifindex, int is_egress, int program)
 {
   LIBBPF_OPTS(bpf_link_create_opts, options, .flags = is_egress ? 0 : BEFORE_ALL);
   enum bpf_attach_type type = (enum bpf_attach_type)(is_egress ? TCX_EGRESS : TCX_INGRESS);
 
-  return bpf_link_create(PROGRAM_FD + is_egress, ifindex, type, &options);
+  return bpf_link_create(program, ifindex, type, &options);
 }
 
 static struct attached *find(int ifindex, int is_egress)
@@ -74,8 +75,9 @@ static struct attached *find(int ifindex, int is_egress)
 }
 
 /* 0, or -errno. */
-static int attach(int ifindex, int is_egress, const char *how)
+static int attach(int ifindex, int is_egress, int layer, const char *how)
 {
+  int program = PROGRAM_FD + is_egress + (layer == 3 ? 2 : 0);
   int link = -1, result = -EINVAL;
 
   if (find(ifindex, is_egress) != NULL)
@@ -83,10 +85,10 @@ static int attach(int ifindex, int is_egress, const char *how)
   if (count == ATTACHED_MAX)
     return -ENOSPC;
   if (strcmp(how, "clsact") != 0)
-    result = link = attach_tcx(ifindex, is_egress);
+    result = link = attach_tcx(ifindex, is_egress, program);
   /* What a kernel says that knows no tcx. */
   if (link < 0 && strcmp(how, "tcx") != 0 && result == -EINVAL)
-    result = clsact_attach(ifindex, is_egress, PROGRAM_FD + is_egress, handle);
+    result = clsact_attach(ifindex, is_egress, program, handle);
   if (result < 0)
     return result;
   list[count++] = (struct attached){.ifindex = ifindex, .is_egress = is_egress, .link = link};
@@ -115,12 +117,12 @@ static void forget(int ifindex)
 
 static void obey(const char *line)
 {
-  int ifindex, length = 0;
+  int ifindex, layer, length = 0;
   char side[8] = "", how[8] = "";
 
-  if (sscanf(line, "attach %d %7s %7s%n", &ifindex, side, how, &length) == 3 && length > 0 && ifindex > 0) {
+  if (sscanf(line, "attach %d %7s %d %7s%n", &ifindex, side, &layer, how, &length) == 4 && length > 0 && ifindex > 0) {
     int is_egress = strcmp(side, "out") == 0;
-    int result = attach(ifindex, is_egress, how);
+    int result = attach(ifindex, is_egress, layer, how);
     if (result != 0)
       printf("failed %d %s %d\n", ifindex, side, -result);
     else

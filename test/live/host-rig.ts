@@ -1,0 +1,173 @@
+/**
+ * A host under test, in a namespace of its own, with a sensor of mode host in it, and a peer that it talks to through its
+ * own stack. Optionally something between them that does what a NIC does: the host's side passes super-packets (TSO,
+ * GRO), the peer's side only frames as they are on a wire, which the peer's interface counters then count.
+ */
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SensorStatus } from "../../daemon/sensor/status.js";
+import { decodeArchive } from "../../lib/archive.js";
+import type { Manifest } from "../../lib/manifest.js";
+import { archivesIn, CLI, exportLinks, sleep, unixGet } from "./rig.js";
+import { type Namespace, NetworkLab } from "./tools/netns.js";
+
+export const HOST_ADDRESS = "10.77.0.1";
+export const PEER_ADDRESS = "10.77.0.2";
+/** Of the second pair of interfaces, h1 and p1, that nobody watches. */
+export const HOST_ADDRESS_UNWATCHED = "10.78.0.1";
+export const PEER_ADDRESS_UNWATCHED = "10.78.0.2";
+
+export interface HostRigOptions {
+  /** Puts the NIC between host (h0) and peer (p0). */
+  nic?: boolean;
+  /** Lines of sensor.toml before its first table, and tables after them; `interfaces` is ["h0"] unless given here. */
+  top?: string;
+  tables?: string;
+}
+
+export class HostRig {
+  readonly lab = new NetworkLab("swhost-");
+  readonly host: Namespace = this.lab.namespace("host");
+  readonly peer: Namespace = this.lab.namespace("peer");
+  readonly folder: string = mkdtempSync(join(tmpdir(), "sparsewire-host-"));
+  readonly socket: string = join(this.folder, "s.sock");
+  readonly spool: string = join(this.folder, "spool");
+  readonly #options: HostRigOptions;
+  child: ChildProcess | undefined;
+
+  constructor(options: HostRigOptions = {}) {
+    this.#options = options;
+    if (options.nic === true) this.#nic();
+    else this.#pair("h0", "p0", HOST_ADDRESS, PEER_ADDRESS);
+    mkdirSync(this.spool);
+    this.configure();
+  }
+
+  configure({ top = "", tables = "" }: HostRigOptions = this.#options): void {
+    const interfaces = top.includes("interfaces") ? "" : 'interfaces = ["h0"]\n';
+    writeFileSync(
+      join(this.folder, "sensor.toml"),
+      `sensor = "host"\nmode = "host"\n${interfaces}${top}
+[control]\nsocket = "${this.socket}"\n[spool]\npath = "${this.spool}"\n[metrics]\nport = 0
+[aggregator]\nretry_max = "1s"\nurl = "http://127.0.0.1:9"\n${tables}\n`,
+    );
+  }
+
+  /** A second pair, h1 and p1, that the sensor does not watch. */
+  addUnwatched(): void {
+    this.#pair("h1", "p1", HOST_ADDRESS_UNWATCHED, PEER_ADDRESS_UNWATCHED);
+  }
+
+  get log(): string {
+    return readFileSync(join(this.folder, "sensor.log"), "utf8");
+  }
+
+  /** Starts the sensor and waits until it captures; rejects with its log when it ends instead. */
+  async start(): Promise<void> {
+    const log = openSync(join(this.folder, "sensor.log"), "a");
+    const args = [CLI, "sensor", "--config", join(this.folder, "sensor.toml")];
+    const child = this.host.spawn(process.execPath, args, { stdio: ["ignore", log, log] });
+    this.child = child;
+    for (const deadline = Date.now() + 20_000; ; ) {
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`the sensor ended: ${this.log}`);
+      if (Date.now() > deadline) throw new Error(`the sensor does not answer: ${this.log}`);
+      const status = await this.status().catch(() => undefined);
+      if (status?.pid === child.pid) return;
+      await sleep(25);
+    }
+  }
+
+  /** Sends a signal and waits for the end; the exit code. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    const child = this.child!;
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill(signal);
+      await gone;
+    }
+    return child.exitCode;
+  }
+
+  async status(): Promise<SensorStatus> {
+    return JSON.parse((await unixGet(this.socket, "/status")).toString()) as SensorStatus;
+  }
+
+  /** The status once the sandbox has counted (or lost) all that the programs have seen. */
+  async settled(): Promise<SensorStatus> {
+    for (const deadline = Date.now() + 5000; ; ) {
+      const status = await this.status();
+      const { seen, lost } = status.host!;
+      if (status.counters.frames + lost.packets === seen.packets || Date.now() > deadline) return status;
+      await sleep(20);
+    }
+  }
+
+  async metrics(): Promise<string> {
+    return (await unixGet(this.socket, "/metrics")).toString();
+  }
+
+  manifests(): Manifest[] {
+    return archivesIn(this.spool).map((path) => decodeArchive(readFileSync(path)).manifest);
+  }
+
+  links(family: 4 | 6): string[] {
+    return exportLinks([this.spool], family);
+  }
+
+  /** What `ip`, `tc` and `ethtool` show of an interface of the host, its counters left out. */
+  appearance(name: string): string {
+    const show = (command: string, ...args: string[]) =>
+      spawnSync("ip", ["netns", "exec", this.host.name, command, ...args], { encoding: "utf8" }).stdout;
+    return [
+      show("ip", "-d", "link", "show", "dev", name),
+      show("tc", "qdisc", "show", "dev", name),
+      show("tc", "filter", "show", "dev", name, "ingress"),
+      show("tc", "filter", "show", "dev", name, "egress"),
+      show("ethtool", "-k", name),
+      show("bpftool", "net", "show", "dev", name),
+    ].join("--\n");
+  }
+
+  close(): void {
+    this.lab.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** A veth pair as the kernel makes it, with every offload there is. */
+  #pair(host: string, peer: string, hostAddress: string, peerAddress: string): void {
+    const ip = (namespace: Namespace, ...args: string[]) => run("ip", "-n", namespace.name, ...args);
+    ip(this.host, "link", "add", host, "type", "veth", "peer", "name", peer, "netns", this.peer.name);
+    ip(this.host, "addr", "add", `${hostAddress}/24`, "dev", host);
+    ip(this.peer, "addr", "add", `${peerAddress}/24`, "dev", peer);
+    ip(this.host, "link", "set", host, "up");
+    ip(this.peer, "link", "set", peer, "up");
+  }
+
+  /** host h0 -- m0 [bridge] m1 -- p0 peer: GRO towards the host, segmentation towards the peer. */
+  #nic(): void {
+    const nic = this.lab.namespace("nic");
+    const ip = (namespace: Namespace, ...args: string[]) => run("ip", "-n", namespace.name, ...args);
+    ip(this.host, "link", "add", "h0", "type", "veth", "peer", "name", "m0", "netns", nic.name);
+    ip(this.peer, "link", "add", "p0", "type", "veth", "peer", "name", "m1", "netns", nic.name);
+    ip(nic, "link", "add", "br0", "type", "bridge");
+    for (const name of ["m0", "m1"]) ip(nic, "link", "set", name, "master", "br0", "up");
+    ip(nic, "link", "set", "br0", "up");
+    const offload = (namespace: Namespace, name: string, ...features: string[]) =>
+      namespace.exec("ethtool", "-K", name, ...features);
+    offload(this.host, "h0", "tso", "on", "gso", "on", "gro", "on");
+    offload(nic, "m1", "tx", "off", "tso", "off", "gso", "on", "gro", "on");
+    offload(this.peer, "p0", "tx", "off", "tso", "off", "gso", "off", "gro", "off");
+    ip(this.host, "addr", "add", `${HOST_ADDRESS}/24`, "dev", "h0");
+    ip(this.peer, "addr", "add", `${PEER_ADDRESS}/24`, "dev", "p0");
+    ip(this.host, "link", "set", "h0", "up");
+    ip(this.peer, "link", "set", "p0", "up");
+  }
+}
+
+function run(command: string, ...args: string[]): void {
+  const done = spawnSync(command, args, { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${done.stderr.trim()}`);
+}
