@@ -57,7 +57,8 @@ export class ShedControl {
   #doubtMs = 0;
   #peak = 0;
   #occupancy = 0;
-  #sinceBackMs = Number.POSITIVE_INFINITY;
+  /** Time since the last step back, while it is not proven that it was right. */
+  #trialMs: number | undefined;
   #sinceLateMs = Number.POSITIVE_INFINITY;
   #backOff = 1;
 
@@ -69,7 +70,7 @@ export class ShedControl {
   /** Takes a sample into account; the shift from now on. */
   step(sample: LoadSample): number {
     const { ms, taken, lost } = sample;
-    this.#sinceBackMs += ms;
+    if (this.#trialMs !== undefined) this.#trialMs += ms;
     this.#sinceLateMs += ms;
     const isLossy = lost >= LOST_MIN && lost > this.#settings.loss * (taken + lost);
     if (isLossy) this.#shed(taken, lost, ms);
@@ -80,7 +81,9 @@ export class ShedControl {
 
   #shed(taken: number, lost: number, ms: number): void {
     this.#ceiling = taken / ms;
-    const steps = Math.ceil(Math.log2((taken + lost) / (TARGET * Math.max(taken, 1))));
+    // An attempt that fails is taken back, no more than that: the rate before it was right.
+    const share = this.#trialMs === undefined ? TARGET : 1;
+    const steps = Math.ceil(Math.log2((taken + lost) / (share * Math.max(taken, 1))));
     this.#raise(Math.max(1, Math.min(steps, STEPS_MAX)));
   }
 
@@ -92,8 +95,8 @@ export class ShedControl {
   }
 
   #raise(steps: number): void {
-    if (this.#sinceBackMs < this.#provenMs) this.#backOff = Math.min(2 * this.#backOff, BACK_OFF_MAX);
-    this.#sinceBackMs = Number.POSITIVE_INFINITY;
+    if (this.#trialMs !== undefined) this.#backOff = Math.min(2 * this.#backOff, BACK_OFF_MAX);
+    this.#trialMs = undefined;
     this.shift = Math.min(this.shift + steps, this.#shiftMax);
     this.#rest();
   }
@@ -104,24 +107,21 @@ export class ShedControl {
     this.#doubtMs += ms;
     this.#peak = Math.max(this.#peak, taken / ms);
     this.#occupancy = Math.max(this.#occupancy, occupancy);
-    if (this.#sinceBackMs >= this.#provenMs && this.#sinceBackMs < Number.POSITIVE_INFINITY) {
+    // A ring that fills slowly may take longer than that to lose something.
+    if (this.#trialMs !== undefined && this.#trialMs >= PROVEN_AFTER * calmMs && occupancy < OCCUPANCY_MAX) {
       this.#backOff = Math.max(1, this.#backOff / 2);
-      this.#sinceBackMs = Number.POSITIVE_INFINITY;
+      this.#trialMs = undefined;
     }
     if (this.shift === 0 || this.#calmMs < calmMs) return;
     if (2 * this.#peak <= FITS * this.#ceiling && this.#occupancy < OCCUPANCY_MAX) {
       this.shift--;
-      this.#sinceBackMs = 0;
+      this.#trialMs = 0;
       this.#doubtMs = 0;
     } else if (this.#doubtMs >= DOUBT_AFTER * calmMs * this.#backOff) {
       this.#doubtMs = 0;
       this.#ceiling *= DOUBT;
     }
     this.#calmMs = this.#peak = this.#occupancy = 0;
-  }
-
-  get #provenMs(): number {
-    return PROVEN_AFTER * this.#settings.calmMs;
   }
 
   #rest(): void {

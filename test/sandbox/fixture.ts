@@ -110,10 +110,11 @@ export class KernelQueue {
     this.#step(0);
   }
 
-  /** Receives one buffer of a frame. Returns false when the fill ring is empty. */
-  receive(bytes: Uint8Array, isContinued = false): boolean {
+  /** Receives one buffer of a frame, with a mark as its metadata if one is given. False when the fill ring is empty. */
+  receive(bytes: Uint8Array, isContinued = false, mark?: number): boolean {
     const chunk = this.takeChunk();
     if (chunk === undefined) return false;
+    if (mark !== undefined) this.#words[(this.umem + chunk + HEADROOM - 4) >>> 2] = mark;
     this.#bytes.set(bytes, this.umem + chunk + HEADROOM);
     this.putDescriptor(BigInt(chunk + HEADROOM), bytes.length, isContinued ? CONTINUED : 0);
     return true;
