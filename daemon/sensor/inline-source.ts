@@ -13,12 +13,14 @@ import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
 import { sandboxMemory } from "../capture/sandbox.js";
 import type { Logger } from "../log.js";
+import type { ExtensionHost } from "../extension/extension-host.js";
+import { backHeld, type HeldMemory, heldPlan } from "../extension/held-memory.js";
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { explain } from "./guard.js";
 import { InlineBridge } from "./inline-bridge.js";
 import { checkInline, type InlineCheck } from "./inline-check.js";
-import { openPair, pairLayout } from "./inline-pair.js";
+import { heldFrames, openPair, pairLayout } from "./inline-pair.js";
 import { InterfaceLoss } from "./interface-loss.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
@@ -86,6 +88,7 @@ export class InlineSource implements FrameSource {
       const check = checkInline(this.#config);
       for (const warning of check.warnings) this.#logger?.warn(warning);
       this.#open(check);
+      await this.extensions?.start(this.#captures.flatMap(({ held }) => held ?? []));
       await this.#workers.start(
         this.#captures.map((capture) => this.#task(capture)),
         events,
@@ -211,19 +214,33 @@ export class InlineSource implements FrameSource {
       addressBudget: sizes.address_budget,
     };
     for (const share of this.#shares(queues)) {
+      const held = heldPlan({
+        frames: share.length * 4 * heldFrames(this.#config),
+        verdicts: this.#config.inline.verdict !== undefined,
+      });
       const layout = memoryLayout({
         ...heap,
+        heldBytes: this.extensions === undefined ? 0 : held.bytes,
         queues: share.flatMap(() => pairLayout(this.#config, entries)),
       });
       const memory = sandboxMemory(layout.pages);
       const control = new ControlView(memory);
       configureSandbox(control, layout, { ...heap, hashKey: this.#hashKey, queues: share.length * entries });
       const capture: Capture = { memory, control, queues: share, pairs: [] };
+      if (this.extensions !== undefined) {
+        const { on_exit, verdict_timeout } = this.#config.inline;
+        capture.held = backHeld(memory, layout.held, held, {
+          limit: heldFrames(this.#config),
+          taps: this.extensions.count,
+          verdictLate: on_exit === "open" ? "pass" : "drop",
+          ageMs: verdict_timeout,
+        });
+      }
       this.#captures.push(capture);
       for (const [i, queue] of share.entries()) {
         const first = i * entries;
         const places = layout.queues.slice(first, first + entries);
-        const plan = { interfaces: this.#interfaces, queue, config: this.#config, bind, multiBuffer };
+        const plan = { interfaces: this.#interfaces, queue, config: this.#config, bind, multiBuffer, held: capture.held };
         const sockets = openPair(memory, control, places, first, plan);
         capture.pairs.push(sockets);
         for (const side of [0, 1]) this.#bridge!.take(side, queue, sockets[side]!);
@@ -248,7 +265,7 @@ export class InlineSource implements FrameSource {
       memory,
       queues: sockets.length,
       wakeFds: [],
-      forward: { fds: sockets.map(({ fd }) => fd), receiving, spinUs: this.#config.inline.spin * 1000 },
+      forward: { fds: sockets.map(({ fd }) => fd), receiving, gatherUs: this.#config.inline.gather * 1000 },
     };
   }
 
