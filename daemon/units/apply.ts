@@ -79,9 +79,9 @@ function runCommand([name, ...args]: string[]): void {
   const done = spawnSync(name!, args, { encoding: "utf8", timeout: COMMAND_MS });
   if (done.status === 0) return;
   const command = [name!, ...args].map(shellWord).join(" ");
-  // systemctl tells of the links that it made before it tells of what went wrong.
+  // systemctl tells of the links that it made, and warns, before it tells of what went wrong.
   const lines = done.error === undefined ? done.stderr.split("\n") : [done.error.message];
-  const said = lines.find((line) => line.trim() !== "" && !line.startsWith("Created symlink"));
+  const said = lines.find((line) => /^(Job|Failed) /.test(line)) ?? lines.find((line) => line.trim() !== "");
   throw new SparsewireError("SERVICE_COMMAND", `${command} failed: ${said ?? `status ${done.status}`}`, {
     mend: "what came before it is done; mend the cause and run this again",
   });
