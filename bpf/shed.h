@@ -108,11 +108,16 @@ static __always_inline __u32 shed_ports(__u32 protocol, void *l4, void *end)
 static __always_inline void shed_ipv4(struct shed_frame *frame, __u8 *p, void *end)
 {
 	__u64 addresses;
-	__u32 protocol = p[9], ports = 0, header = (p[0] & 15) * 4;
+	__u32 protocol = p[9], ports = 0, words = p[0] & 15;
 
 	__builtin_memcpy(&addresses, p + 12, 8);
-	if (!(*(__u16 *)(p + 6) & bpf_htons(0x3fff)))
-		ports = shed_ports(protocol, p + header, end);
+	/* By each length a header can have: a pointer moved by what a frame says takes CAP_PERFMON. */
+	if (!(*(__u16 *)(p + 6) & bpf_htons(0x3fff))) {
+#pragma unroll
+		for (int i = 5; i < 16; i++)
+			if (words == i)
+				ports = shed_ports(protocol, p + 4 * i, end);
+	}
 	frame->flow = shed_add(shed_add(frame->flow, addresses), (__u64)ports << 8 | protocol);
 	frame->family = SHED_IPV4;
 	frame->transport = shed_transport(protocol);
@@ -134,17 +139,17 @@ static __always_inline void shed_ipv6(struct shed_frame *frame, __u8 *p, void *e
 	frame->transport = shed_transport(protocol);
 }
 
-/* Reads an Ethernet frame; `seed` starts the hash. What is no IP behind at most SHED_VLAN_TAGS tags is told apart by its
- * Ethernet addresses. */
-static __always_inline struct shed_frame shed_parse(void *data, void *end, __u64 seed)
+/* Reads an Ethernet frame; `frame` comes with the hash's seed and as no IP. What is no IP behind at most SHED_VLAN_TAGS
+ * tags is told apart by its Ethernet addresses. A function of its own: inlined, the compiler puts a small value where it
+ * had saved a pointer, which the verifier takes from those with CAP_PERFMON only. */
+static __noinline int shed_parse(struct shed_frame *frame, void *data, void *end)
 {
-	struct shed_frame frame = { .flow = seed, .family = SHED_NO_IP, .transport = SHED_NO_L4 };
 	__u8 *p = data;
 	__u64 low = 0, high = 0;
 	__u16 type;
 
 	if (data + 14 > end)
-		return frame;
+		return 0;
 	type = *(__u16 *)(p + 12);
 	p += 14;
 #pragma unroll
@@ -152,20 +157,20 @@ static __always_inline struct shed_frame shed_parse(void *data, void *end, __u64
 		if (type != bpf_htons(0x8100) && type != bpf_htons(0x88a8))
 			break;
 		if ((void *)p + 4 > end)
-			return frame;
+			return 0;
 		type = *(__u16 *)(p + 2);
 		p += 4;
 	}
 	if (type == bpf_htons(0x0800) && (void *)p + 20 <= end && p[0] >> 4 == 4 && (p[0] & 15) >= 5) {
-		shed_ipv4(&frame, p, end);
+		shed_ipv4(frame, p, end);
 	} else if (type == bpf_htons(0x86dd) && (void *)p + 40 <= end && p[0] >> 4 == 6) {
-		shed_ipv6(&frame, p, end);
+		shed_ipv6(frame, p, end);
 	} else {
 		__builtin_memcpy(&low, data, 8);
 		__builtin_memcpy(&high, data + 8, 4);
-		frame.flow = shed_add(shed_add(frame.flow, low), high << 16 | type);
+		frame->flow = shed_add(shed_add(frame->flow, low), high << 16 | type);
 	}
-	return frame;
+	return 0;
 }
 
 static __always_inline void shed_count(struct shed_count *count, __u64 bytes)
@@ -192,7 +197,8 @@ static __always_inline int shed_frame(__u64 word, void *data, void *end, __u64 b
 	__u32 shift = word & 0xff, parity = word >> 8 & 1, row;
 	__u64 salt = (__u64)queue << 56 | (__u64)bpf_get_smp_processor_id() << 44 | frames >> SHED_SLOT_SHIFT;
 	struct shed_sum *sum;
-	struct shed_frame frame;
+	/* Any number that the verifier does not know: an index that is known on some paths alone takes CAP_PERFMON. */
+	struct shed_frame frame = { .family = SHED_NO_IP, .transport = SHED_NO_L4, .source = frames, .destination = frames };
 
 	if (shift == 0 || shift > 32)
 		return 0;
@@ -201,7 +207,8 @@ static __always_inline int shed_frame(__u64 word, void *data, void *end, __u64 b
 		return 0;
 	if (bytes > sum->longest)
 		sum->longest = bytes;
-	frame = shed_parse(data, end, shed_add(shed_seed_low, salt));
+	frame.flow = shed_add(shed_seed_low, salt);
+	shed_parse(&frame, data, end);
 	if (shed_mix(frame.flow ^ shed_seed_high) >> (64 - shift) == 0)
 		return 0;
 	row = frame.family * 4 + frame.transport;
