@@ -70,7 +70,7 @@ async function examine(name: string | undefined, attempt: boolean): Promise<Doct
     }
     const findings = [
       ...kernelFindings(host),
-      ...processFindings(host),
+      ...processFindings(host, subject?.report.channels.rxQueues),
       ...memoryFindings(host),
       ...(subject === undefined ? [] : subjectFindings(subject)),
       ...bound,

@@ -59,6 +59,10 @@ test("each thing that the kernel lacks is named once, with what needs it", () =>
 test("memory: limits and huge pages", () => {
   const limited = probeOf({ capabilities: { ...probeOf().capabilities, ipc_lock: false } });
   assert.match(only(processFindings(limited)).mend, /LimitMEMLOCK=infinity/);
+  assert.match(only(processFindings(limited, 8)).text, /the frames of 8 queues take 1 GiB/);
+  const [mirror, host] = modesOf(limited, subjectOf());
+  assert.deepEqual([mirror!.possible, host!.possible], [false, true]);
+  assert.match(mirror!.why, /lock too little memory/);
   assert.deepEqual(notOk(processFindings({ ...limited, memlockBytes: null })), []);
   const never = { total: 0, free: 0, bytesEach: 2 << 20, transparent: "never", shmem: "never" };
   assert.match(only(memoryFindings(probeOf({ hugePages: never }))).mend, /echo madvise/);

@@ -3,7 +3,7 @@ import type { Check, ProbeReport } from "xdp-node";
 import { type Finding, findingsOf } from "./finding.js";
 import { isInUse, needsSeveralChunks, type Subject } from "./interface.js";
 import { isForbidden } from "./kernel.js";
-import { type LiveMode, missingFor } from "./process.js";
+import { type LiveMode, lockedShortOf, missingFor } from "./process.js";
 
 const { ok, warn, bad } = findingsOf("modes");
 
@@ -33,6 +33,7 @@ export function modesOf(probe: ProbeReport, subject?: Subject): ModeAnswer[] {
   const forXdp = (mode: LiveMode): Obstacle[] => [
     ...rightsObstacles(mode, probe),
     ...xdpKernelObstacles(probe),
+    ...memlockObstacles(probe, subject),
     ...xdpObstacles(subject),
     ...useObstacles(mode, subject),
   ];
@@ -62,6 +63,8 @@ function withRights(probe: ProbeReport): ProbeReport {
   const granted = (check: Check): Check => (isForbidden(check) ? { ok: true } : check);
   return {
     ...probe,
+    // The unit sets no limit.
+    memlockBytes: null,
     capabilities: { net_admin: true, net_raw: true, bpf: true, sys_admin: true, ipc_lock: true },
     xdpProgram: granted(probe.xdpProgram),
     xskMap: granted(probe.xskMap),
@@ -116,6 +119,13 @@ function rightsObstacles(mode: LiveMode, probe: ProbeReport): Obstacle[] {
   const missing = missingFor(mode, probe);
   if (missing.length === 0) return [];
   return [{ why: `this process lacks ${missing.join(", ")}`, mend: "run as root, or by the systemd unit" }];
+}
+
+/** Frames are locked memory; the ring buffers of mode host are not. */
+function memlockObstacles(probe: ProbeReport, subject: Subject | undefined): Obstacle[] {
+  if (lockedShortOf(subject?.report.channels.rxQueues ?? 1, probe) === 0) return [];
+  const mend = "ulimit -l unlimited, or LimitMEMLOCK=infinity as in the unit, or a smaller memory.frames";
+  return [{ why: "this process may lock too little memory for the frames", mend }];
 }
 
 /** Of the kernel only what it says to those who may ask. */

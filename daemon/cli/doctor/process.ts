@@ -24,8 +24,16 @@ export function missingFor(mode: LiveMode, { capabilities: held }: ProbeReport):
     .map((name) => `CAP_${name.toUpperCase()}`);
 }
 
-export function processFindings(probe: ProbeReport): Finding[] {
-  return [capabilities(probe), memlock(probe)];
+/** Bytes that the frames of so many queues need and this process may not lock; 0 when it may. */
+export function lockedShortOf(queues: number, { memlockBytes, capabilities: held }: ProbeReport): number {
+  if (memlockBytes === null || held.ipc_lock) return 0;
+  const needed = queues * UMEM_BYTES;
+  return needed > memlockBytes ? needed : 0;
+}
+
+/** `queues`: RX queues of the interface that is looked at. */
+export function processFindings(probe: ProbeReport, queues = 1): Finding[] {
+  return [capabilities(probe), memlock(probe, queues)];
 }
 
 export function memoryFindings(probe: ProbeReport): Finding[] {
@@ -52,14 +60,16 @@ function capabilities(probe: ProbeReport): Finding {
   return bad("capabilities", `missing: ${missing.mirror.join(", ")}`, mend, value);
 }
 
-function memlock({ memlockBytes, capabilities: held }: ProbeReport): Finding {
+function memlock(probe: ProbeReport, queues: number): Finding {
+  const { memlockBytes, capabilities: held } = probe;
   if (memlockBytes === null || held.ipc_lock)
     return ok("memlock", "locked memory: not limited", memlockBytes);
   const text = `locked memory: ${formatSize(memlockBytes)}`;
-  if (memlockBytes >= UMEM_BYTES) return ok("memlock", text, memlockBytes);
+  const needed = lockedShortOf(queues, probe);
+  if (needed === 0) return ok("memlock", text, memlockBytes);
   return warn(
     "memlock",
-    `${text}; a queue's frames take ${formatSize(UMEM_BYTES)} with the default memory.frames`,
+    `${text}; the frames of ${plural(queues, "queue")} take ${formatSize(needed)} with the default memory.frames`,
     "ulimit -l unlimited, or LimitMEMLOCK=infinity",
     memlockBytes,
   );
