@@ -9,6 +9,7 @@ import { ABI_VERSION, type HeapConfig, type MemoryLayout, memoryLayout, SEAL_CAU
 export interface SandboxExports {
   init(): number;
   queue_start(index: number): number;
+  host_start(index: number): number;
   breathe(maxFrames: number): number;
   seal_begin(cause: number): number;
   seal_step(maxEntries: number): number;
@@ -22,6 +23,8 @@ export interface FixtureOptions extends Partial<HeapConfig> {
   windowPackets?: number;
   hashKey?: [bigint, bigint];
   linkType?: number;
+  /** Bytes of memory for each BPF ring buffer (mode host). */
+  hostRings?: readonly number[];
 }
 
 export const CHUNK_BYTES = 2048;
@@ -144,6 +147,7 @@ export class SandboxFixture {
         ringBytes: RING_INDEX_BYTES + 24 * chunks,
         umemBytes: chunks * CHUNK_BYTES,
       })),
+      hostRings: options.hostRings ?? [],
     });
     const { pages } = this.layout;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

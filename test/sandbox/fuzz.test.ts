@@ -11,6 +11,8 @@ const NOT_INSTALLED = 5;
 for (const [target, what] of [
   ["frame", "frame cursor"],
   ["rings", "live path, kernel and host hostile"],
+  ["inline", "forwarding, kernel hostile"],
+  ["host", "mode host's ring buffer and table, likewise"],
 ]) {
   test(`native ${what} under libFuzzer, ASan and UBSan`, (t) => {
     const args = ["--target", target!, "--seconds", String(fuzzSeconds(3)), "--seed", String(runSeed())];

@@ -10,7 +10,7 @@ test("the sandbox imports its memory and no function: no packet can reach JavaSc
 
 test("the sandbox exports its calls, not the benchmark's", () => {
   const names = WebAssembly.Module.exports(sandboxModule("capture")).map(({ name }) => name);
-  for (const name of ["init", "queue_start", "breathe", "seal_begin", "seal_step"]) {
+  for (const name of ["init", "queue_start", "host_start", "breathe", "seal_begin", "seal_step"]) {
     assert.ok(names.includes(name), name);
   }
   assert.ok(!names.some((name) => name.startsWith("bench_")), names.join(", "));
