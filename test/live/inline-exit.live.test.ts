@@ -8,7 +8,7 @@ import { generate, startGenerator } from "../../bench/generator/generator.js";
 import { accounted, type InlineOptions, InlineRig } from "./inline-rig.js";
 import { CLI, sleep } from "./rig.js";
 import { liveSkipReason } from "./tools/netns.js";
-import { sendStream, serveStream } from "./tools/stream.js";
+import { serveStream, startStream } from "./tools/stream.js";
 
 const ADDRESSES = ["10.9.0.1/24", "10.9.0.2/24"] as const;
 
@@ -36,34 +36,30 @@ const programOn = (rig: InlineRig, name: string): boolean =>
   /xdp/.test(rig.receiver.exec("ip", "link", "show", "dev", name));
 
 describe("mode inline when something goes away", { skip: liveSkipReason() }, () => {
-  for (const attach of ["native", "generic"] as const) {
-    test(`fails open (${attach}): a TCP connection lives through kill -9, a restart, a stop and a restart`, async () => {
-      await withRig({ addresses: ADDRESSES, onExit: "open", top: `attach = "${attach}"\n` }, async (rig) => {
-        await serveStream(rig.right, "10.9.0.2", 7000);
-        const stream = sendStream(rig.left, "10.9.0.2", 7000, { bytes: 16 << 20, seconds: 4 });
-        await sleep(500);
-        await rig.stop("SIGKILL");
-        await sleep(500);
-        await rig.start();
-        await sleep(500);
-        assert.equal(await rig.stop(), 0, rig.log);
-        await sleep(500);
-        await rig.start();
-        const { forward } = await rig.status();
-        const report = await stream;
-        assert.ok(report.equal, JSON.stringify(forward));
-        assert.ok(report.seconds < 8, `no more than retransmissions: ${report.seconds} s`);
-        const after = await rig.status();
-        assert.ok(after.forward![0]!.forwarded > 0, "the new sensor forwards");
-        await rig.stop();
-        assert.ok(programOn(rig, "rx0") && programOn(rig, "rx1"));
-        assert.match(release(rig), /no longer bridged/);
-        assert.deepEqual(readdirSync(join(rig.pins, "inline")), []);
-        assert.ok(!programOn(rig, "rx0") && !programOn(rig, "rx1"));
-        assert.match(release(rig), /nothing was bridging/);
-      });
+  test("fails open: a TCP connection lives through kill -9, a restart, a stop and a restart", async () => {
+    await withRig({ addresses: ADDRESSES, onExit: "open" }, async (rig) => {
+      await serveStream(rig.right, "10.9.0.2", 7000);
+      const stream = startStream(rig.left, "10.9.0.2", 7000);
+      await sleep(300);
+      await rig.stop("SIGKILL");
+      await sleep(300);
+      await rig.start();
+      await sleep(300);
+      assert.equal(await rig.stop(), 0, rig.log);
+      await sleep(300);
+      await rig.start();
+      await sleep(300);
+      const report = await stream.finish();
+      assert.ok(report.equal && report.bytes > 1 << 20, JSON.stringify(report));
+      assert.ok((await rig.status()).forward![0]!.forwarded > 0, "the new sensor forwards");
+      await rig.stop();
+      assert.ok(programOn(rig, "rx0") && programOn(rig, "rx1"));
+      assert.match(release(rig), /no longer bridged/);
+      assert.deepEqual(readdirSync(join(rig.pins, "inline")), []);
+      assert.ok(!programOn(rig, "rx0") && !programOn(rig, "rx1"));
+      assert.match(release(rig), /nothing was bridging/);
     });
-  }
+  });
 
   test("fails closed: after kill -9 nothing passes and nothing is left", async () => {
     await withRig({ onExit: "closed" }, async (rig) => {
@@ -103,19 +99,21 @@ describe("mode inline when something goes away", { skip: liveSkipReason() }, () 
   ] as const) {
     test(`unplug and replug (${whose} end): drops are counted, then it goes on by itself`, async (t) => {
       await withRig({ gro: true }, async (rig) => {
-        const generator = await startGenerator(rig.left, "tx0", { seconds: 4, rate: 20_000 });
-        await sleep(1000);
+        const generator = await startGenerator(rig.left, "tx0", { seconds: 2, rate: 20_000 });
+        await sleep(500);
         rig[where].exec("ip", "link", "set", name, "down");
-        await sleep(1000);
+        await sleep(700);
         rig[where].exec("ip", "link", "set", name, "up");
         const sent = await generator.report;
         const direction = await rig.forwarded("rx0", sent.frames);
         t.diagnostic(`${sent.frames} sent, ${JSON.stringify(direction)}`);
         const { link_down, device } = direction.dropped;
-        assert.ok(link_down > 10_000, "most of a second's frames had nowhere to go");
-        assert.ok(direction.forwarded > 30_000, "the other three seconds' went on");
+        assert.ok(link_down > 5000, "most frames of 0.7 seconds had nowhere to go");
+        assert.ok(direction.forwarded > 15_000, "before and after they went on");
         assert.equal(accounted(direction), direction.frames);
-        assert.ok(link_down + device + direction.forwarded <= sent.frames);
+        assert.ok(device > 0, "until the sensor noticed, the device dropped them");
+        const { rxPackets, rxDropped } = rig.right.counters("tx1");
+        assert.equal(rxPackets + rxDropped, direction.forwarded, "forwarded = arrived");
         const status = await rig.status();
         assert.equal(status.counters.frames, sent.frames, "all of them were counted");
       });

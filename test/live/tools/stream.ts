@@ -1,15 +1,18 @@
 /**
  * Real TCP through whatever lies between two namespaces: a server that sends back the SHA-256 of what it gets, and a
- * client that sends pseudo-random bytes at a steady pace and compares. Run as a program: `stream.js serve ADDRESS PORT`,
- * `stream.js send ADDRESS PORT BYTES SECONDS`; the client prints {bytes, seconds, equal} as JSON.
+ * client that sends pseudo-random bytes and compares. Run as a program: `stream.js serve ADDRESS PORT`, `stream.js send
+ * ADDRESS PORT BYTES` (0: paced, until stdin ends); the client prints a StreamReport as JSON.
  */
+import type { ChildProcess } from "node:child_process";
 import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Namespace } from "./netns.js";
 
 const CHUNK = 64 * 1024;
+const PACED_CHUNK = 16 * 1024;
 
 export interface StreamReport {
   bytes: number;
@@ -30,26 +33,49 @@ export async function serveStream(namespace: Namespace, address: string, port: n
   await once(child.stdout!, "data");
 }
 
-/** Sends `bytes` bytes spread over `seconds` (0: as fast as it goes) and compares what arrived. */
-export async function sendStream(
+/** A connection at work. */
+export interface RunningStream {
+  /** Lets it end and compares what arrived; rejects when the connection broke. */
+  finish(): Promise<StreamReport>;
+}
+
+/** Connects and sends 16 KiB every 10 ms until it is told to finish. */
+export function startStream(namespace: Namespace, address: string, port: number): RunningStream {
+  const child = spawnSender(namespace, address, port, 0);
+  const report = reportOf(child);
+  report.catch(() => {}); // whoever finishes it sees the rejection
+  return {
+    finish() {
+      child.stdin!.end();
+      return report;
+    },
+  };
+}
+
+/** Sends `bytes` bytes as fast as it goes and compares what arrived. */
+export function sendStream(
   namespace: Namespace,
   address: string,
   port: number,
-  { bytes, seconds = 0 }: { bytes: number; seconds?: number },
+  bytes: number,
 ): Promise<StreamReport> {
-  const args = [
-    fileURLToPath(import.meta.url),
-    "send",
-    address,
-    String(port),
-    String(bytes),
-    String(seconds),
-  ];
-  const child = namespace.spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  return reportOf(spawnSender(namespace, address, port, bytes));
+}
+
+function spawnSender(namespace: Namespace, address: string, port: number, bytes: number): ChildProcess {
+  const args = [fileURLToPath(import.meta.url), "send", address, String(port), String(bytes)];
+  return namespace.spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
+}
+
+async function reportOf(child: ChildProcess): Promise<StreamReport> {
   let text = "";
   let errors = "";
-  child.stdout!.on("data", (data: Buffer) => (text += data.toString()));
-  child.stderr!.on("data", (data: Buffer) => (errors += data.toString()));
+  child.stdout!.on("data", (data: Buffer) => {
+    text += data.toString();
+  });
+  child.stderr!.on("data", (data: Buffer) => {
+    errors += data.toString();
+  });
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0) throw new Error(`the stream broke: ${errors}`);
   return JSON.parse(text) as StreamReport;
@@ -65,29 +91,38 @@ function serve(address: string, port: number): void {
   server.listen(port, address, () => process.stdout.write("listening\n"));
 }
 
-async function send(address: string, port: number, bytes: number, seconds: number): Promise<void> {
+async function send(address: string, port: number, bytes: number): Promise<void> {
   const socket = connect({ host: address, port });
   await once(socket, "connect");
   const cipher = createCipheriv("aes-128-ctr", randomBytes(16), randomBytes(16));
   const hash = createHash("sha256");
   const start = performance.now();
-  for (let sent = 0; sent < bytes; sent += CHUNK) {
-    const chunk = cipher.update(Buffer.alloc(Math.min(CHUNK, bytes - sent)));
+  let isOver = false;
+  process.stdin.resume().once("end", () => {
+    isOver = true;
+  });
+  let sent = 0;
+  while (bytes === 0 ? !isOver : sent < bytes) {
+    const size = bytes === 0 ? PACED_CHUNK : Math.min(CHUNK, bytes - sent);
+    const chunk = cipher.update(Buffer.alloc(size));
     hash.update(chunk);
-    const due = start + (1000 * seconds * sent) / bytes;
-    if (due > performance.now()) await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
+    sent += size;
     if (!socket.write(chunk)) await once(socket, "drain");
+    if (bytes === 0) await sleep(10);
   }
   let answer = "";
-  socket.on("data", (data) => (answer += data.toString()));
+  socket.on("data", (data) => {
+    answer += data.toString();
+  });
   socket.end();
   await once(socket, "close");
+  process.stdin.destroy();
   const equal = answer === hash.digest("hex");
-  process.stdout.write(JSON.stringify({ bytes, seconds: (performance.now() - start) / 1000, equal }));
+  process.stdout.write(JSON.stringify({ bytes: sent, seconds: (performance.now() - start) / 1000, equal }));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [what, address, port, bytes, seconds] = process.argv.slice(2);
+  const [what, address, port, bytes] = process.argv.slice(2);
   if (what === "serve") serve(address!, Number(port));
-  else await send(address!, Number(port), Number(bytes), Number(seconds));
+  else await send(address!, Number(port), Number(bytes));
 }
