@@ -137,7 +137,11 @@ test("each fault of an interface is found, alone, with the command that mends it
       /^ethtool -X ens1f0 equal 8$/,
     ],
     [subjectOf({ report: { mtu: 9000 } }, { hasMultiBuffer: false }), "bad mtu", /mtu 1500/],
-    [subjectOf({ report: { addresses: { ipv4: ["192.0.2.1"], ipv6: [] } } }), "warn addresses", /mode host/],
+    [
+      subjectOf({ report: { addresses: { ipv4: ["192.0.2.1"], ipv6: [] } } }),
+      "warn addresses",
+      /--mode host/,
+    ],
     [subjectOf({ details: { features: { "rx-lro": true } } }), "warn lro", /^ethtool -K ens1f0 lro off$/],
     [subjectOf({ details: { features: { "rx-gro-hw": true } } }), "warn gro_hw", /rx-gro-hw off$/],
     [subjectOf({ details: { features: { "rx-vlan-hw-parse": true } } }), "warn rxvlan", /rxvlan off$/],

@@ -146,7 +146,8 @@ function addresses({ report, details: { loopback } }: Subject): Finding {
   return warn(
     "addresses",
     `${loopback ? "loopback" : why}: mode mirror would take the host's own frames`,
-    "use mode host, or a mirror port; --force takes them all the same",
+    `count them where they pass: sparsewire sensor --interface ${report.name} --mode host` +
+      `${loopback ? " --set host.loopback=true" : "; or use a mirror port"}`,
     value,
   );
 }

@@ -3,7 +3,7 @@ import type { Check, ProbeReport } from "xdp-node";
 import { type Finding, findingsOf } from "./finding.js";
 import { isInUse, needsSeveralChunks, type Subject } from "./interface.js";
 import { isForbidden } from "./kernel.js";
-import { type LiveMode, lockedShortOf, missingFor } from "./process.js";
+import { type LiveMode, lockedShortOf, missingFor, rightsMend } from "./process.js";
 
 const { ok, warn, bad } = findingsOf("modes");
 
@@ -118,7 +118,7 @@ function answer(mode: LiveMode, obstacles: Obstacle[], what: string): ModeAnswer
 function rightsObstacles(mode: LiveMode, probe: ProbeReport): Obstacle[] {
   const missing = missingFor(mode, probe);
   if (missing.length === 0) return [];
-  return [{ why: `this process lacks ${missing.join(", ")}`, mend: "run as root, or by the systemd unit" }];
+  return [{ why: `this process lacks ${missing.join(", ")}`, mend: rightsMend(probe) }];
 }
 
 /** Frames are locked memory; the ring buffers of mode host are not. */

@@ -24,6 +24,11 @@ export function missingFor(mode: LiveMode, { capabilities: held }: ProbeReport):
     .map((name) => `CAP_${name.toUpperCase()}`);
 }
 
+/** How to get the rights: at once, and for good. */
+export function rightsMend({ interface: it }: ProbeReport): string {
+  return `run as root, or as a service: sudo sparsewire service install --interface ${it?.name ?? "IF"} --now`;
+}
+
 /** Bytes that the frames of so many queues need and this process may not lock; 0 when it may. */
 export function lockedShortOf(queues: number, { memlockBytes, capabilities: held }: ProbeReport): number {
   if (memlockBytes === null || held.ipc_lock) return 0;
@@ -49,7 +54,7 @@ function capabilities(probe: ProbeReport): Finding {
   const value = { held: probe.capabilities, missing };
   if (modes.every((mode) => missing[mode].length === 0))
     return ok("capabilities", "CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF are held", value);
-  const mend = "run as root, or by the systemd unit, which grants them";
+  const mend = rightsMend(probe);
   if (missing.host.length === 0)
     return warn(
       "capabilities",
