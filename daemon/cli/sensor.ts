@@ -40,7 +40,7 @@ export function registerSensor(parent: Command, result: Result): void {
         "configuration sensor-NAME.toml if it exists",
     )
     .option("--interface <name>", "network interface to capture from")
-    .option("--mode <mode>", "mirror: take every frame of the interface; pcap: read --file")
+    .option("--mode <mode>", "mirror: take every frame of the interface; inline: forward them to --peer; pcap: read --file")
     .option("--peer <name>", "mode inline: the interface on the other side")
     .option("--release", "mode inline: end the bridging that a sensor has left in the kernel, and exit")
     .option("--file <path>", "capture file of --mode pcap; - is stdin")
