@@ -35,11 +35,11 @@ struct {
  * Samples what the socket would get. Apart from redirect_frame(), whose code stays as short as it was: this runs only
  * while frames are shed, or while marks tell of a change of the rate.
  */
-static __noinline int sample_frame(struct xdp_md *ctx, __u64 word, __u64 bytes, __u64 frames)
+static __noinline int sample_frame(struct xdp_md *ctx, __u64 word, __u64 bytes)
 {
 	__u32 mark = word >> 32, *metadata;
 
-	if (shed_frame(word, (void *)(long)ctx->data, (void *)(long)ctx->data_end, bytes, ctx->rx_queue_index, frames))
+	if (shed_frame(word, (void *)(long)ctx->data, (void *)(long)ctx->data_end, bytes))
 		return XDP_DROP;
 	/* A driver without metadata refuses; the receiver then goes by time. */
 	if (mark != 0 && bpf_xdp_adjust_meta(ctx, -(int)sizeof(*metadata)) == 0) {
@@ -67,7 +67,7 @@ static __always_inline int redirect_frame(struct xdp_md *ctx)
 	if (word == 0)
 		return verdict;
 	/* Not data_end - data: the verifier takes differences of pointers from those with CAP_PERFMON only. */
-	return sample_frame(ctx, word, bpf_xdp_get_buff_len(ctx), count->frames);
+	return sample_frame(ctx, word, bpf_xdp_get_buff_len(ctx));
 }
 
 SEC("xdp")

@@ -2,11 +2,12 @@
 /*
  * Load shedding: a sample of the frames goes on, the rest is summed up here and dropped.
  *
- * Frames are sampled by flow, in slots: a slot is SHED_SLOT consecutive frames of one RX queue on one CPU, and whether
- * a flow's frames of a slot are kept is decided by one hash of (seed, slot, flow). So every frame is kept with
- * probability 2^-shift, decisions for different slots are independent, and at most SHED_SLOT frames share one: that is
- * what the error bound of an estimate rests on (lib/sampling.ts). A slot is counted in frames and not in time because
- * a clock costs more than the frame, and because a slot of time has no bound on the frames in it.
+ * Frames are sampled by flow: a keyed hash of the flow chooses one of SHED_BUCKETS, and of every 2^shift consecutive
+ * frames of a bucket exactly one goes on, which one is drawn anew each time. So every frame is kept with probability
+ * 2^-shift, draws are independent, and a flow that has its bucket for itself, as the busy ones nearly have, is counted
+ * almost without error; for any other the error is never larger than if each frame were drawn alone. That is what the
+ * bound of an estimate rests on (lib/sampling.ts). To keep whole flows would be worse: most links are one flow, and would
+ * be counted wholly or not at all.
  *
  * The word in the map `rate` is written by user space, whole:
  *   bits 0..7 shift; bit 8 parity: which of two sums takes what is shed, so that the frames shed at one rate and at the
@@ -22,7 +23,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define SHED_SLOT_SHIFT 3 /* 8 frames: SLOT_FRAMES in lib/sampling.ts */
+#define SHED_BUCKETS 4096
 #define SHED_VLAN_TAGS 4
 
 /* Rows of `protocols`: family * 4 + transport. What is no plain IP is in the last row. */
@@ -56,6 +57,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct shed_sum);
 } shed SEC(".maps");
+
+struct shed_buckets {
+	__u32 frames[SHED_BUCKETS]; /* that this CPU has had while shedding; wraps */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct shed_buckets);
+} buckets SEC(".maps");
 
 /* Drawn anew by every process, so that nobody can choose flows that are always kept, or never. */
 const volatile __u64 shed_seed_low = 0;
@@ -188,28 +200,36 @@ static __always_inline __u64 shed_rate(void)
 	return word ? *word : 0;
 }
 
-/*
- * Whether the frame of `bytes` wire bytes at data .. end is to be shed; what is shed has been summed up then. `frames`:
- * frames that this CPU has had from `queue`. Call it only where `word` is not 0.
- */
-static __always_inline int shed_frame(__u64 word, void *data, void *end, __u64 bytes, __u32 queue, __u64 frames)
+/* Whether this frame is the one of its 2^shift that is kept. */
+static __always_inline int shed_keeps(struct shed_buckets *all, __u64 flow, __u32 shift)
 {
-	__u32 shift = word & 0xff, parity = word >> 8 & 1, row;
-	__u64 salt = (__u64)queue << 56 | (__u64)bpf_get_smp_processor_id() << 44 | frames >> SHED_SLOT_SHIFT;
-	struct shed_sum *sum;
-	/* Any number that the verifier does not know: an index that is known on some paths alone takes CAP_PERFMON. */
-	struct shed_frame frame = { .family = SHED_NO_IP, .transport = SHED_NO_L4, .source = frames, .destination = frames };
+	__u32 bucket = flow & (SHED_BUCKETS - 1), frame = all->frames[bucket]++, mask = (1u << shift) - 1;
+	__u64 block = (__u64)bpf_get_smp_processor_id() << 48 | (__u64)bucket << 32 | frame >> shift;
 
-	if (shift == 0 || shift > 32)
-		return 0;
-	sum = bpf_map_lookup_elem(&shed, &parity);
-	if (!sum)
+	return (shed_add(shed_seed_high, block) >> 32 & mask) == (frame & mask);
+}
+
+/*
+ * Whether the frame of `bytes` wire bytes at data .. end is to be shed; what is shed has been summed up then. Call it
+ * only where `word` is not 0.
+ */
+static __always_inline int shed_frame(__u64 word, void *data, void *end, __u64 bytes)
+{
+	__u32 shift = word & 0xff, parity = word >> 8 & 1, zero = 0, row;
+	struct shed_buckets *all = bpf_map_lookup_elem(&buckets, &zero);
+	struct shed_sum *sum = bpf_map_lookup_elem(&shed, &parity);
+	/* Bits of the word that are 0, which the verifier does not know: an index that is known on some paths alone takes
+	 * CAP_PERFMON. */
+	__u32 nothing = word >> 9 & 0x7fffff;
+	struct shed_frame frame = { .flow = shed_seed_low ^ nothing, .family = SHED_NO_IP, .transport = SHED_NO_L4,
+				    .source = nothing, .destination = nothing };
+
+	if (shift == 0 || shift > 16 || !sum || !all)
 		return 0;
 	if (bytes > sum->longest)
 		sum->longest = bytes;
-	frame.flow = shed_add(shed_seed_low, salt);
 	shed_parse(&frame, data, end);
-	if (shed_mix(frame.flow ^ shed_seed_high) >> (64 - shift) == 0)
+	if (shed_keeps(all, frame.flow, shift))
 		return 0;
 	row = frame.family * 4 + frame.transport;
 	if (row < SHED_PROTOCOLS)

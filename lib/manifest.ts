@@ -64,7 +64,7 @@ const shed = z.object({
   /** Lowest and highest rate of the sampled intervals in here. */
   rate_min: sampleRate,
   rate_max: sampleRate,
-  /** Most packets that shared one decision. */
+  /** Most packets that one draw kept. */
   cluster: z.number().int().min(1).max(65_536),
   /** Bytes of the longest frame. */
   frame_max: count,

@@ -1,10 +1,13 @@
 /**
  * Estimates from sampled matrices, and bounds that hold.
  *
- * How frames are sampled: each is kept with probability p = 2^-k, decided by a hash of its flow, a slot and a secret
- * (bpf/shed.h). At most `cluster` frames share a decision, decisions are independent. So kept / p is unbiased, for every
- * link, source or destination, and Chernoff's bound in its exact form limits what was offered (Hoeffding, "Probability
- * inequalities for sums of bounded random variables", 1963, theorem 1): with n = offered / cluster and x = kept / cluster
+ * How frames are sampled: flows are hashed to buckets, and of every 2^k consecutive frames of a bucket one is kept, drawn
+ * anew each time (bpf/shed.h). Each frame is kept with probability p = 2^-k, so kept / p is unbiased, for every link,
+ * source or destination. Of n frames drawn each by itself, Chernoff's bound in its exact form limits what is kept
+ * (Hoeffding, "Probability inequalities for sums of bounded random variables", 1963, theorem 1); here, where at most
+ * one of a block is kept, m frames in a block have the moment generating function 1 + m p u <= (1 + p u)^m, so the bound
+ * holds as well. With n = offered / cluster and x = kept / cluster, where `cluster` (1 here) is the largest amount that one
+ * draw decides over:
  *
  *   P(x is so far from n p) <= exp(-n KL(x/n || p)),   KL(q || p) = q ln(q/p) + (1-q) ln((1-q)/(1-p)).
  *
@@ -15,8 +18,8 @@
  */
 import type { Manifest } from "./manifest.js";
 
-/** Frames that share one decision at most: 1 << SHED_SLOT_SHIFT of bpf/shed.h. */
-export const SLOT_FRAMES = 8;
+/** Frames that one draw keeps at most (bpf/shed.h). */
+export const CLUSTER = 1;
 /** A stated bound misses the truth with at most this probability, per link and matrix. */
 export const MISS_PROBABILITY = 1e-4;
 const LIMIT = Math.log(2 / MISS_PROBABILITY);

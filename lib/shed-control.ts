@@ -35,6 +35,8 @@ const FITS = 0.7;
 const OCCUPANCY_MAX = 0.25;
 /** Most steps at a time: a thread that stood still for a moment looks as if it could take nothing. */
 const STEPS_MAX = 4;
+/** Frames taken in a shorter time do not tell how many can be taken. */
+const CEILING_MS_MIN = 50;
 /** Fewer lost packets are an accident, whatever share they are. */
 const LOST_MIN = 16;
 /** Calm times after which what is known about the highest rate is doubted, and by how much. */
@@ -79,8 +81,14 @@ export class ShedControl {
     return this.shift;
   }
 
+  /** While a full ring was emptied so many frames a ms were taken: what the sensor can do, if nothing better is known. */
+  learn(rate: number): void {
+    if (this.#ceiling === Number.POSITIVE_INFINITY && this.shift > 0 && rate > 0) this.#ceiling = rate;
+  }
+
   #shed(taken: number, lost: number, ms: number): void {
-    this.#ceiling = taken / ms;
+    // A short look says that there is loss, not how much can be taken: learn() will.
+    this.#ceiling = ms < CEILING_MS_MIN ? Number.POSITIVE_INFINITY : taken / ms;
     // An attempt that fails is taken back, no more than that: the rate before it was right.
     const share = this.#trialMs === undefined ? TARGET : 1;
     const steps = Math.ceil(Math.log2((taken + lost) / (share * Math.max(taken, 1))));

@@ -4,13 +4,18 @@
  * every interval has exactly one rate and exactly what was shed at it.
  */
 import { randomInt } from "node:crypto";
-import { type Shed, SLOT_FRAMES } from "../../lib/sampling.js";
+import { CLUSTER, type Shed } from "../../lib/sampling.js";
 import { ShedControl } from "../../lib/shed-control.js";
 import type { ControlView } from "../capture/control-view.js";
 import type { SensorConfig } from "./config.js";
 import { noSums, protocolsOf, type ShedMaps, type ShedSums, shedBetween } from "./shed-maps.js";
 
 const TICK_MS = 100;
+/** The rings are looked at this often: reading their indices costs nothing. One that is full means loss, now. */
+const LOOK_MS = 10;
+const FULL = 0.9;
+/** Full rings make a tick early, but not earlier than this after the last one. */
+const EARLY_MS = 20;
 /** Between the steps of a change. */
 const POLL_MS = 5;
 /** So long after the kernel has been told no frame of the old rate is on its way to a ring any more. */
@@ -62,6 +67,9 @@ export class Shedding {
   #current: { shift: number; parity: 0 | 1 } = { shift: 0, parity: 0 };
   #next: { shift: number; parity: 0 | 1; mark: number } | undefined;
   #changes = 0;
+  /** The change under way makes the sample smaller. */
+  #isRaised = false;
+  #fullest = 0;
   /** Readings up to which the intervals sealed so far have told what was shed. */
   readonly #told: [ShedSums, ShedSums] = [noSums(), noSums()];
   /** The last readings: what is said once the maps are closed. */
@@ -90,7 +98,7 @@ export class Shedding {
   start(): void {
     if (!this.#enabled) return;
     this.#begin();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
     this.#timer.unref();
   }
 
@@ -121,7 +129,7 @@ export class Shedding {
     if (cause === "rate" && this.#next !== undefined) this.#finish();
     if (shift === 0) return { sampling: 1 };
     const sampling = 2 ** -shift;
-    return { sampling, shed: { ...part, rate_min: sampling, rate_max: sampling, cluster: SLOT_FRAMES } };
+    return { sampling, shed: { ...part, rate_min: sampling, rate_max: sampling, cluster: CLUSTER } };
   }
 
   /** Packets shed since the start. */
@@ -152,21 +160,33 @@ export class Shedding {
     return this.#port.captures().reduce((sum, { control }) => sum + control.counters().frames, 0);
   }
 
-  #tick(): void {
+  #look(): void {
     if (this.#next !== undefined) return;
+    const ms = performance.now() - this.#last.at;
+    const occupancy = this.#occupancy();
+    this.#fullest = Math.max(this.#fullest, occupancy);
+    if (ms >= TICK_MS || (ms >= EARLY_MS && occupancy >= FULL)) this.#tick();
+  }
+
+  /** How full the rings of the fullest sandbox are. */
+  #occupancy(): number {
+    const shares = this.#port
+      .captures()
+      .map(({ control, queues }) => control.framesWaiting(queues) / (queues * this.#port.ringFrames));
+    return Math.max(...shares);
+  }
+
+  #tick(): void {
     const before = this.#last;
     this.#begin();
     const shift = this.#control.step({
       ms: this.#last.at - before.at,
       taken: this.#last.taken - before.taken,
       lost: Math.max(0, this.#last.lost - before.lost),
-      occupancy: Math.max(
-        ...this.#port
-          .captures()
-          .map(({ control, queues }) => control.framesWaiting(queues) / (queues * this.#port.ringFrames)),
-      ),
+      occupancy: this.#fullest,
       isLate: this.isLate(),
     });
+    this.#fullest = 0;
     if (shift !== this.#current.shift) this.#announce(shift);
   }
 
@@ -174,6 +194,7 @@ export class Shedding {
   #announce(shift: number): void {
     const parity = this.#current.parity === 0 ? 1 : 0;
     const mark = randomInt(1, MARK_LIMIT);
+    this.#isRaised = shift > this.#current.shift;
     this.#next = { shift, parity, mark };
     this.#port.clearReached();
     for (const { control } of this.#port.captures()) control.storeU32("rate_mark", mark);
@@ -221,7 +242,9 @@ export class Shedding {
     } catch (error) {
       this.#warn(error);
     }
+    const { at, taken } = this.#last;
     this.#begin();
+    if (this.#isRaised) this.#control.learn((this.#last.taken - taken) / (this.#last.at - at));
     this.#resolveDone?.();
   }
 

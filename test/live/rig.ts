@@ -144,6 +144,14 @@ export function exportLinks(sources: string[], family: 4 | 6): string[] {
   return sortedLines(done.stdout).filter((line) => line !== "src,dst,packets,bytes");
 }
 
+/** `sparsewire matrix export --estimate` as lines without their header. */
+export function exportEstimates(sources: string[], family: 4 | 6): string[] {
+  const args = [CLI, "matrix", "export", ...sources, "--estimate", "--family", String(family)];
+  const done = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 1 << 28 });
+  if (done.status !== 0) throw new Error(`matrix export: ${done.stderr}`);
+  return done.stdout.split("\n").slice(1, -1);
+}
+
 export const sortedLines = (text: string): string[] =>
   text
     .split("\n")
