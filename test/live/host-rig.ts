@@ -127,7 +127,6 @@ export class HostRig {
       show("tc", "filter", "show", "dev", name, "ingress"),
       show("tc", "filter", "show", "dev", name, "egress"),
       show("ethtool", "-k", name),
-      show("bpftool", "net", "show", "dev", name),
     ].join("--\n");
   }
 
