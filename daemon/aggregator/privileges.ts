@@ -10,7 +10,6 @@ export function aggregatorPrivileges(
 ): PrivilegePlan {
   const { token_file, read_token_file, listen, store } = config;
   return {
-    keep: [],
     families: ["unix", "inet", "inet6"],
     bpf: [],
     read: [

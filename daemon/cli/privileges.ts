@@ -1,6 +1,6 @@
 /** `sparsewire privileges`: what a daemon is left with while it runs, line by line with the reasons. */
 import { Argument, type Command } from "commander";
-import { BPF_ATTACH_COMMANDS, BPF_COMMANDS, landlockAbi, SOCKET_FAMILIES, seccompRules } from "xdp-node";
+import { BPF_COMMANDS, landlockAbi, SOCKET_FAMILIES, seccompRules } from "xdp-node";
 import { loadConfig } from "../config/load.js";
 import type { PrivilegesConfig } from "../privileges/config.js";
 import type { Grant, PrivilegePlan } from "../privileges/plan.js";
@@ -65,7 +65,7 @@ async function explain(daemon: Daemon, file: string | undefined): Promise<Explan
       why,
     })),
     sockets: named(SOCKET_FAMILIES, plan.families).map(({ name, why }) => ({ name, why })),
-    bpf: named([...BPF_COMMANDS, ...BPF_ATTACH_COMMANDS], plan.bpf).map(({ name, why }) => ({ name, why })),
+    bpf: named(BPF_COMMANDS, plan.bpf).map(({ name, why }) => ({ name, why })),
     landlock_abi: landlockAbi(),
   };
 }
@@ -92,12 +92,7 @@ function asText({ daemon, config, plan, refused, sockets, bpf, landlock_abi: abi
   return [
     `The ${daemon}, once everything is open:\n\n`,
     `CAPABILITIES${off(config.drop)}\n`,
-    plan.keep.length === 0
-      ? "None stays.\n"
-      : table(
-          ["KEPT", "WHY"],
-          plan.keep.map(({ name, why }) => [`cap_${name}`, why]),
-        ),
+    "None stays.\n",
     `\nFILES AND PORTS (Landlock${abi === 0 ? ": this kernel has none" : `, ABI ${abi} here`})${off(config.sandbox)}\n`,
     table(
       ["MAY", "PATH", "WHY"],

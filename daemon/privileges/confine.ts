@@ -63,13 +63,10 @@ export class Privileges {
    */
   confine(): void {
     const { drop, sandbox, user } = this.#config;
-    if (user !== undefined) {
-      requireNothingKept(this.#plan);
-      become(user);
-    }
+    if (user !== undefined) become(user);
     // Landlock before the capabilities go: opening its paths may need them.
     if (sandbox) this.#restrictFiles();
-    if (drop) dropCapabilities(this.#plan.keep.map(({ name }) => name));
+    if (drop) dropCapabilities([]);
     // Core dumps would hold packets and keys.
     if (drop || sandbox) setDumpable(false);
     if (sandbox) installSeccomp({ families: this.#plan.families, bpf: this.#plan.bpf });
@@ -144,16 +141,6 @@ export function confinedText({ uid, capabilities, seccomp, landlock }: Privilege
     seccomp.mode === "none" ? "no seccomp filter" : "seccomp filter",
     landlock === null ? "no Landlock" : `Landlock ABI ${landlock.abi}`,
   ].join(", ");
-}
-
-/** The kernel takes every capability from a process that leaves root. */
-function requireNothingKept({ keep }: PrivilegePlan): void {
-  if (keep.length === 0) return;
-  const names = keep.map(({ name, why }) => `cap_${name} (${why})`).join(", ");
-  throw new SparsewireError("USER_AND_CAPABILITIES", `privileges.user would take away ${names}`, {
-    exit: EXIT.usage,
-    mend: "leave privileges.user out and start as that user with AmbientCapabilities=, as the systemd unit does",
-  });
 }
 
 /** From root to a user of /etc/passwd with its groups, in every thread (the C library sees to that). */

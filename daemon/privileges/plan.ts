@@ -1,4 +1,4 @@
-/** What a daemon is left with while it runs: each grant with its reason, so that it can be enforced and explained. */
+/** What a daemon is left with while it runs, beside no capability at all: each grant with its reason, so that it can be enforced and explained. */
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,14 +10,7 @@ export interface Grant {
   why: string;
 }
 
-/** A capability that stays, lower case without CAP_. */
-export interface Kept {
-  name: string;
-  why: string;
-}
-
 export interface PrivilegePlan {
-  keep: Kept[];
   /** Names of xdp-node's SOCKET_FAMILIES and bpf commands. */
   families: readonly string[];
   bpf: readonly string[];

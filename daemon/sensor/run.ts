@@ -85,13 +85,10 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
   }
 }
 
-/** What the running sensor is left with; its source is open by now and says what it needs to keep. */
-function privilegesOf({ config, source }: Sensor, { configFile }: SensorOptions): Privileges {
+/** What the running sensor is left with. */
+function privilegesOf({ config }: Sensor, { configFile }: SensorOptions): Privileges {
   const isRoot = process.geteuid!() === 0 && config.privileges.user === undefined;
-  return new Privileges(
-    config.privileges,
-    sensorPrivileges(config, { configFile, isRoot, keeps: source.keeps ?? [] }),
-  );
+  return new Privileges(config.privileges, sensorPrivileges(config, { configFile, isRoot }));
 }
 
 function watchSignals(

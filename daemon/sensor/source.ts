@@ -61,8 +61,6 @@ export interface FrameSource {
   readonly queues: number[][];
   /** Frames that reached the program in the kernel, and those that it left to the stack, since the start; null: no program. */
   seen(): { frames: number; passed: number } | null;
-  /** Capabilities that have to stay while it runs, and why; default: none. Asked once it has started. */
-  readonly keeps?: readonly { name: string; why: string }[];
   /** Mode inline: what became of the frames of each direction, since the start. */
   forward?(): Forward[];
   /** Load shedding, where the kernel can do it for this source. */

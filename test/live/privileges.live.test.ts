@@ -10,6 +10,8 @@ import type { IntruderReport } from "./tools/intruder.js";
 import { liveSkipReason } from "./tools/netns.js";
 
 const INTRUDER = new URL("./tools/intruder.js", import.meta.url).href;
+/** Frames are counted to the last one here, on a machine that may be busy. */
+const tables = "[shedding]\nenabled = false\n";
 const hasLandlock = landlockAbi() >= 2;
 
 /** Sends SIGUSR2 to the intruder in a sensor and waits for what it says. */
@@ -31,12 +33,12 @@ async function startConfined(rig: Rig): Promise<void> {
 describe("a confined sensor", { skip: liveSkipReason() }, () => {
   test("refuses each call in every thread, while it captures every frame", async (t) => {
     const env: NodeJS.ProcessEnv = {};
-    const rig = new Rig({ top: 'interval = "200ms"\n', nodeArgs: ["--import", INTRUDER], env });
+    const rig = new Rig({ top: 'interval = "200ms"\n', nodeArgs: ["--import", INTRUDER], env, tables });
     const report = join(rig.spool, "intruder.json");
     env.INTRUDER_REPORT = report;
     try {
       await startConfined(rig);
-      const sending = generate(rig.sender, "tx0", { count: 400_000, rate: 200_000 });
+      const sending = generate(rig.sender, "tx0", { count: 120_000, rate: 40_000 });
       await sleep(300);
       const before = await rig.status();
       const { calls, tries } = await intrude(rig, report);
@@ -59,11 +61,11 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
       t.diagnostic(`${after.counters.frames - before.counters.frames} frames were captured meanwhile`);
       assert.ok(after.counters.frames > before.counters.frames, "it captured meanwhile");
       const settled = await rig.settled(sent.frames);
-      assert.equal(settled.counters.frames, 400_000, "every frame");
+      assert.equal(settled.counters.frames, 120_000, "every frame");
       assert.equal(await rig.stop(), 0, rig.log);
       assert.equal(
         rig.manifests().reduce((sum, { frames }) => sum + frames, 0),
-        400_000,
+        120_000,
       );
     } finally {
       rig.close();
@@ -102,7 +104,7 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
   });
 
   test("a reload goes on working, with files renewed; those elsewhere are refused with the reason", async () => {
-    const rig = new Rig({ top: 'interval = "200ms"\n' });
+    const rig = new Rig({ top: 'interval = "200ms"\n', tables });
     try {
       const token = join(rig.folder, "token");
       writeFileSync(token, "0123456789abcdef0123456789abcdef", { mode: 0o600 });
@@ -130,7 +132,7 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
   });
 
   test("an interface that goes down and comes up, with the privileges gone: capture goes on", async () => {
-    const rig = new Rig({ top: 'interval = "200ms"\n' });
+    const rig = new Rig({ top: 'interval = "200ms"\n', tables });
     try {
       await startConfined(rig);
       let total = 0;
@@ -153,7 +155,7 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
   });
 
   test("root can become another user; a spool that is not its own is refused", async () => {
-    const rig = new Rig({ tables: '[privileges]\nuser = "nobody"\n' });
+    const rig = new Rig({ tables: `${tables}[privileges]\nuser = "nobody"\n` });
     try {
       await assert.rejects(
         startConfined(rig),

@@ -29,7 +29,6 @@ export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
 export { RingBuffer, type RingBufferOptions } from "./ringbuf.js";
 export {
-  BPF_ATTACH_COMMANDS,
   BPF_COMMANDS,
   installSeccomp,
   type Reasoned,

@@ -40,16 +40,10 @@ export const BPF_COMMANDS: readonly Reasoned[] = [
   { name: "link_detach", number: 34, why: "taking an open link off its interface" },
 ];
 
-/** Commands that attach a program that is loaded already; CAP_NET_ADMIN is asked for as well. */
-export const BPF_ATTACH_COMMANDS: readonly Reasoned[] = [
-  { name: "link_create", number: 28, why: "attaching to an interface that appears later" },
-  { name: "link_update", number: 29, why: "exchanging the program of an open link" },
-];
-
 export interface SeccompOptions {
   /** Names of SOCKET_FAMILIES of which sockets can still be made. */
   families: readonly string[];
-  /** Names of BPF_COMMANDS and BPF_ATTACH_COMMANDS that stay. Default: none. */
+  /** Names of BPF_COMMANDS that stay. Default: none. */
   bpf?: readonly string[];
 }
 
@@ -78,7 +72,7 @@ export function seccompProgram(options: SeccompOptions): Uint8Array {
 function settingsOf({ families, bpf = [] }: SeccompOptions): { families: number[]; commands: number[] } {
   return {
     families: numbersOf(families, SOCKET_FAMILIES, "socket family"),
-    commands: numbersOf(bpf, [...BPF_COMMANDS, ...BPF_ATTACH_COMMANDS], "bpf command"),
+    commands: numbersOf(bpf, BPF_COMMANDS, "bpf command"),
   };
 }
 
