@@ -1,6 +1,7 @@
 /** `sparsewire sensor`: runs a sensor in the foreground. */
 import { type Command, Option } from "commander";
 import { EXIT, type ExitCode } from "../../lib/errors.js";
+import { isExactName } from "../../lib/interface-pattern.js";
 import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
 import { openLog } from "../log.js";
@@ -14,7 +15,7 @@ const USUAL_CONFIG = "/etc/sparsewire/sensor.toml";
 interface Options {
   config?: string;
   instance?: string;
-  interface?: string;
+  interface?: string[];
   mode?: string;
   peer?: string;
   release?: boolean;
@@ -39,8 +40,15 @@ export function registerSensor(parent: Command, result: Result): void {
       "one of several sensors of this host: interface, control socket, spool and name after NAME; " +
         "configuration sensor-NAME.toml if it exists",
     )
-    .option("--interface <name>", "network interface to capture from")
-    .option("--mode <mode>", "mirror: take every frame of the interface; inline: forward them to --peer; pcap: read --file")
+    .option(
+      "--interface <name>",
+      "network interface to capture from; mode host: a name or a pattern, and may be repeated",
+      collect,
+    )
+    .option(
+      "--mode <mode>",
+      "mirror: take every frame of the interface; host: watch the host's own traffic; inline: forward frames to --peer; pcap: read --file",
+    )
     .option("--peer <name>", "mode inline: the interface on the other side")
     .option("--release", "mode inline: end the bridging that a sensor has left in the kernel, and exit")
     .option("--file <path>", "capture file of --mode pcap; - is stdin")
@@ -61,6 +69,10 @@ export function registerSensor(parent: Command, result: Result): void {
       "sparsewire sensor --config edge.toml --bind zerocopy",
       "zero-copy or an error, never a silent fallback",
     ],
+    [
+      "sparsewire sensor --mode host --interface eth0 --interface 'wg*'",
+      "this host's own traffic, undisturbed",
+    ],
     ["sparsewire sensor --interface eth1 --set metrics.port=9999", "any key, without a file"],
     ["kill -HUP PID", "reads the configuration again; a broken one is refused"],
   ]);
@@ -74,7 +86,7 @@ async function run(options: Options): Promise<ExitCode> {
     ...(instance?.overrides ?? []),
     ...credentialDefaults("sensor"),
     ...overridesOf([
-      ["--interface", "interface", options.interface],
+      ...interfaceFlags(options.interface),
       ["--mode", "mode", options.mode],
       ["--peer", "inline.peer", options.peer],
       ["--file", "file", options.file],
@@ -106,6 +118,12 @@ async function run(options: Options): Promise<ExitCode> {
   const logger = openLog({ level: config.log.level, fields: { sensor: config.sensor } });
   const { runSensor } = await import("../sensor/run.js");
   return await runSensor(config, { logger, load, configFile: path });
+}
+
+/** One name is `interface`, whatever the mode; several, or a pattern, are `interfaces` of mode host. */
+function interfaceFlags(names: string[] | undefined): [string, string, unknown][] {
+  if (names?.length === 1 && isExactName(names[0]!)) return [["--interface", "interface", names[0]]];
+  return [["--interface", "interfaces", names]];
 }
 
 /** Takes off the interfaces what mode inline keeps there with on_exit = open. */

@@ -11,8 +11,9 @@ export const host = z
   .strictObject({
     loopback: z.boolean().default(false).describe("count lo too, where a pattern fits it"),
     ring_bytes: byteSize({ min: "64KiB", max: "1GiB" })
-      .prefault("16MiB")
-      .describe("BPF ring buffer between kernel and sandbox; a power of two; 144 bytes a packet"),
+      .prefault("8MiB")
+      .refine((bytes) => Number.isInteger(Math.log2(bytes)), "must be a power of two")
+      .describe("each BPF ring buffer between kernel and sandbox; one a CPU, at most 8; 152 bytes a packet"),
     directions: z
       .enum(["both", "ingress", "egress"])
       .default("both")

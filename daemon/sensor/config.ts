@@ -259,6 +259,13 @@ export const sensorConfigSchema = z
         message: "mode host needs interfaces (names or patterns), or interface",
       });
     }
+    if (mode === "host" && config.interface !== undefined && config.interfaces !== undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["interfaces"],
+        message: "there is `interface` as well: name all of them here",
+      });
+    }
     if (mode !== "host" && config.interfaces !== undefined) {
       context.addIssue({ code: "custom", path: ["interfaces"], message: "only mode host takes several" });
     }
