@@ -66,8 +66,8 @@ function scriptOf(t: TestContext, shell: string): string | undefined {
 }
 
 const COMPLETE =
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash that expands it
-  'source "$0"; COMP_WORDS=(sparsewire "$@"); COMP_CWORD=$#; _sparsewire; printf "%s\\n" "${COMPREPLY[@]}"';
+  'source "$0"; COMP_WORDS=(sparsewire "$@"); COMP_CWORD=$#; _sparsewire; for i in "$' +
+  '{COMPREPLY[@]}"; do echo "$i"; done';
 
 const lines = (done: { stdout: string; stderr: string }): string[] => {
   assert.equal(done.stderr, "");
