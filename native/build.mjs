@@ -127,6 +127,10 @@ async function tools() {
   if (existsSync(path)) await (await import(pathToFileURL(path).href)).buildBenchTools();
 }
 
+async function extensions() {
+  (await import(pathToFileURL(join(root, "native/extension/build.mjs")).href)).buildExamples();
+}
+
 const isC = (path) => /\.(c|cc|h|gyp|mjs)$/.test(path);
 const STEPS = [
   {
@@ -154,6 +158,12 @@ const STEPS = [
     inputs: () =>
       filesBelow("bpf").concat("lib/abi.ts", "lib/abi-header.ts", "lib/reasons.ts", "native/build.mjs"),
     output: "bpf/build/redirect.bpf.o",
+  },
+  {
+    name: "extensions",
+    make: extensions,
+    inputs: () => filesBelow("native/extension").filter(isC),
+    output: "native/extension/build/template.wasm",
   },
   {
     name: "graphblas-wasm",

@@ -6,6 +6,7 @@ import { registerCheckConfig } from "./check-config.js";
 import { EXIT_CODES, type Result } from "./command.js";
 import { registerCompletion } from "./completion.js";
 import { registerDoctor } from "./doctor.js";
+import { registerExtension } from "./extension.js";
 import { registerIngest } from "./ingest.js";
 import { registerDiff } from "./matrix-diff.js";
 import { registerExport } from "./matrix-export.js";
@@ -61,6 +62,7 @@ export function buildProgram(version: string, result: Result): Command {
   registerDoctor(program, result);
   registerPrivileges(program, result);
   registerCheckConfig(program, result);
+  registerExtension(program, result);
   registerService(program, result);
   registerCompletion(program, result);
   quietly(program);

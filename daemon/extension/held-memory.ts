@@ -1,4 +1,5 @@
 /** Memory that is shared with extensions: the ring of descriptors in a capture sandbox, and where its frames are. */
+import { closeSync } from "node:fs";
 import { backMemory, pageSize } from "xdp-node";
 import { FORWARD_VERDICTS, HOST_HEAD_BYTES } from "../../lib/abi.js";
 import { HeldView } from "./held-view.js";
@@ -96,4 +97,10 @@ export function shareMemory(
 ): SharedRange {
   const { memfdFd } = backMemory(memory, { offset, size: bytes, hugePages, memfd: true });
   return { fd: memfdFd!, bytes };
+}
+
+/** Closes the descriptors of what was shared; memory that is mapped stays. */
+export function closeHeld(held: HeldMemory | undefined): void {
+  if (held === undefined) return;
+  for (const { fd } of [held.ring, ...held.frames]) closeSync(fd);
 }

@@ -5,6 +5,7 @@
 import { addressOf, backMemory, Umem, XskSocket } from "xdp-node";
 import { HUGE_PAGE_BYTES } from "../../lib/abi.js";
 import type { ControlView } from "../capture/control-view.js";
+import { type HeldMemory, shareMemory } from "../extension/held-memory.js";
 import type { SensorConfig } from "./config.js";
 
 const LINK_ETHERNET = 1;
@@ -20,7 +21,12 @@ export interface PairPlan {
   config: SensorConfig;
   bind: SensorConfig["bind"];
   multiBuffer: boolean;
+  /** Where extensions are to see the frames. */
+  held?: HeldMemory | undefined;
 }
+
+/** Frames of a pair that extensions may hold at a time: a quarter of each side's at least stays with the kernel. */
+export const heldFrames = (config: SensorConfig): number => sizesOf(config).frames / 2;
 
 const sizesOf = ({ memory }: SensorConfig) => {
   const frames = Math.min(memory.frames, FRAMES_MAX);
@@ -59,7 +65,13 @@ export function openPair(
   const { memory: sizes } = plan.config;
   const { frames, umemBytes, rings } = sizesOf(plan.config);
   const offset = alignFrames(memory, places[0]!.frames);
-  backMemory(memory, { offset, size: umemBytes, hugePages: sizes.huge_pages });
+  if (plan.held === undefined) backMemory(memory, { offset, size: umemBytes, hugePages: sizes.huge_pages });
+  else {
+    const place = (base: number): void => {
+      for (const i of plan.interfaces.keys()) control.setQueue(first + i, { extension_base: base });
+    };
+    plan.held.frames.push({ ...shareMemory(memory, offset, umemBytes, sizes.huge_pages), place });
+  }
   const umem = new Umem(memory, { offset, size: umemBytes, chunkSize: sizes.chunk_bytes, ...rings });
   const sockets: XskSocket[] = [];
   try {

@@ -15,9 +15,9 @@ export function openSource(config: SensorConfig, logger?: Logger): FrameSource {
     case "mirror":
       return new LiveSource(config, loadHashKey(config.ipv6.hash_key_file).words, extensions);
     case "host":
-      return new HostSource(config, loadHashKey(config.ipv6.hash_key_file).words, logger);
+      return new HostSource(config, loadHashKey(config.ipv6.hash_key_file).words, logger, extensions);
     case "inline":
-      return new InlineSource(config, loadHashKey(config.ipv6.hash_key_file).words, logger);
+      return new InlineSource(config, loadHashKey(config.ipv6.hash_key_file).words, logger, extensions);
     case "pcap":
       return new FileSource(config, extensions);
   }

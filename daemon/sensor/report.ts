@@ -90,6 +90,7 @@ export class SensorReport {
       xdp_statistics: xdp,
       interface_counters: interfaceCounters,
       xdp_seen: source.seen(),
+      ...(source.extensions === undefined ? {} : { extensions: source.extensions.status() }),
       forward: source.forward?.() ?? null,
       host: source.hostStatus?.() ?? null,
       workers: this.workers(),

@@ -5,6 +5,7 @@ import type { Manifest } from "../../lib/manifest.js";
 import type { DropCause } from "../../lib/reasons.js";
 import type { Quantities } from "../../lib/traffic.js";
 import type { DependabilityStatus } from "../dependability/sensor-dependability.js";
+import type { ExtensionStatus } from "../extension/extension-host.js";
 import type { PrivilegesStatus } from "../privileges/confine.js";
 import type { HostStatus } from "./host-source.js";
 import type { ShedStatus } from "./shedding.js";
@@ -80,5 +81,7 @@ export interface SensorStatus {
   dependability: DependabilityStatus | null;
   /** What the process holds, as the kernel says of each thread. */
   privileges: PrivilegesStatus;
+  /** Cumulative; frames + missed are all descriptors since the start, as of the last interval. */
+  extensions?: ExtensionStatus[];
   metrics_url: string | null;
 }
