@@ -61,6 +61,7 @@ export function statusText(status: SensorStatus): string {
     ...sheddingLines(status),
     ...forwardLines(status),
     ...hostLines(status),
+    ...extensionLines(status),
     ["last interval", status.last_interval === null ? "none yet" : intervalText(status.last_interval)],
     ["intervals", intervalsText(intervals)],
     ["cpu", cpuText(status)],
@@ -86,6 +87,18 @@ function hostLines({ host }: SensorStatus): [string, string][] {
   return host.interfaces.map(({ name, attach, directions, figures }) => {
     const sides = directions.map((direction) => `${direction} ${side(figures[direction])}`);
     return [name, `${attach}: ${sides.join("; ")}`];
+  });
+}
+
+function extensionLines({ extensions = [], counters }: SensorStatus): [string, string][] {
+  return extensions.map(({ name, status, reason, frames, missed, rows, rows_lost, cpu_ns }) => {
+    const cost = frames === 0 || counters.frames === 0 ? "" : `, ${(cpu_ns / frames).toFixed(1)} ns a frame`;
+    const lost = rows_lost === 0 ? "" : `, ${grouped(rows_lost)} rows lost`;
+    const state = status === "suspended" ? `suspended (${reason ?? ""})` : status;
+    return [
+      `ext ${name}`,
+      `${state}, ${grouped(frames)} frames, ${grouped(missed)} missed, ${grouped(rows)} rows${lost}${cost}`,
+    ];
   });
 }
 

@@ -12,6 +12,8 @@ import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
 import { type HostFigures, HostView } from "../capture/host-view.js";
 import { sandboxMemory } from "../capture/sandbox.js";
+import type { ExtensionHost } from "../extension/extension-host.js";
+import { backHeld, type HeldMemory, heldPlan } from "../extension/held-memory.js";
 import type { Logger } from "../log.js";
 import { CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
@@ -22,6 +24,8 @@ import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 const OBJECT = fileURLToPath(new URL("../../../bpf/build/host.bpf.o", import.meta.url));
 /** Ring buffers bridge longer than AF_XDP's rings, and a wake takes a CPU from the host's own work: sleep longer. */
 const SLEEP_FACTOR = 4;
+/** Records that are held for extensions at most: each is a copy of a packet's first bytes. */
+const HELD_RECORDS = 1 << 15;
 /** How often it is asked whether interfaces have changed. */
 const WATCH_MS = 100;
 
@@ -29,6 +33,7 @@ interface Capture {
   memory: WebAssembly.Memory;
   view: HostView;
   rings: RingBuffer[];
+  held?: HeldMemory;
 }
 
 /** What the programs have counted, over all CPUs (struct total of bpf/host.bpf.c). */
@@ -53,6 +58,7 @@ export interface HostStatus {
 
 export class HostSource implements FrameSource {
   readonly name: string;
+  readonly extensions: ExtensionHost | undefined;
   readonly #config: SensorConfig;
   readonly #hashKey: readonly [bigint, bigint];
   readonly #logger: Logger | undefined;
@@ -71,7 +77,13 @@ export class HostSource implements FrameSource {
   #patterns: Record<string, HostFigures> = {};
 
   /** `logger` is told of interfaces that come and go. */
-  constructor(config: SensorConfig, hashKey: readonly [bigint, bigint], logger?: Logger) {
+  constructor(
+    config: SensorConfig,
+    hashKey: readonly [bigint, bigint],
+    logger?: Logger,
+    extensions?: ExtensionHost,
+  ) {
+    this.extensions = extensions;
     this.#config = config;
     this.#logger = logger;
     this.#hashKey = hashKey;
@@ -96,6 +108,7 @@ export class HostSource implements FrameSource {
   async start(events: SourceEvents): Promise<void> {
     try {
       this.#openRings();
+      await this.extensions?.start(this.#captures.flatMap(({ held }) => held ?? []));
       await this.#workers.start(
         this.#captures.map(({ memory, rings }) => ({
           memory,
@@ -189,7 +202,9 @@ export class HostSource implements FrameSource {
       const share = Array.from({ length: count }, (_, ring) => ring).filter(
         (ring) => ring % workers === worker,
       );
+      const held = heldPlan({ frames: HELD_RECORDS, copies: true });
       const layout = memoryLayout({
+        heldBytes: this.extensions === undefined ? 0 : held.bytes,
         logEntries: LOG_ENTRIES_DEFAULT,
         linkBudget: sizes.link_budget,
         addressBudget: sizes.address_budget,
@@ -204,6 +219,10 @@ export class HostSource implements FrameSource {
         queues: 0,
       });
       const capture: Capture = { memory, view: new HostView(memory), rings: [] };
+      if (this.extensions !== undefined) {
+        const limits = { limit: HELD_RECORDS, taps: this.extensions.count };
+        capture.held = backHeld(memory, layout.held, held, limits);
+      }
       this.#captures.push(capture);
       for (const [i, ring] of share.entries()) {
         const { offset } = layout.hostRings[i]!;

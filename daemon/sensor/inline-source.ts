@@ -12,9 +12,9 @@ import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
 import { configureSandbox } from "../capture/configure.js";
 import { ControlView } from "../capture/control-view.js";
 import { sandboxMemory } from "../capture/sandbox.js";
-import type { Logger } from "../log.js";
 import type { ExtensionHost } from "../extension/extension-host.js";
-import { backHeld, type HeldMemory, heldPlan } from "../extension/held-memory.js";
+import { backHeld, closeHeld, type HeldMemory, heldPlan } from "../extension/held-memory.js";
+import type { Logger } from "../log.js";
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { explain } from "./guard.js";
@@ -38,10 +38,12 @@ interface Capture {
   /** Queue pairs, and the sockets of each: A, B and maybe the divert interface. */
   queues: number[];
   pairs: XskSocket[][];
+  held?: HeldMemory;
 }
 
 export class InlineSource implements FrameSource {
   readonly name: string;
+  readonly extensions: ExtensionHost | undefined;
   readonly #config: SensorConfig;
   readonly #hashKey: readonly [bigint, bigint];
   readonly #logger: Logger | undefined;
@@ -55,7 +57,13 @@ export class InlineSource implements FrameSource {
   #isStopping = false;
   #seen = { frames: 0, passed: 0 };
 
-  constructor(config: SensorConfig, hashKey: readonly [bigint, bigint], logger?: Logger) {
+  constructor(
+    config: SensorConfig,
+    hashKey: readonly [bigint, bigint],
+    logger?: Logger,
+    extensions?: ExtensionHost,
+  ) {
+    this.extensions = extensions;
     this.#config = config;
     this.#hashKey = hashKey;
     this.#logger = logger;
@@ -196,6 +204,7 @@ export class InlineSource implements FrameSource {
       // The first side decides how the shared UMEM is used; the second may have no zero-copy.
       if (bind !== "auto" || (error as { code?: string }).code !== "XDP_ZEROCOPY_UNSUPPORTED") throw error;
       this.#closeSockets();
+      for (const { held } of this.#captures) closeHeld(held);
       this.#captures.length = 0;
       this.#openPairs(check.queues, "copy", multiBuffer);
     }
@@ -240,7 +249,14 @@ export class InlineSource implements FrameSource {
       for (const [i, queue] of share.entries()) {
         const first = i * entries;
         const places = layout.queues.slice(first, first + entries);
-        const plan = { interfaces: this.#interfaces, queue, config: this.#config, bind, multiBuffer, held: capture.held };
+        const plan = {
+          interfaces: this.#interfaces,
+          queue,
+          config: this.#config,
+          bind,
+          multiBuffer,
+          held: capture.held,
+        };
         const sockets = openPair(memory, control, places, first, plan);
         capture.pairs.push(sockets);
         for (const side of [0, 1]) this.#bridge!.take(side, queue, sockets[side]!);

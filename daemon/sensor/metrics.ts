@@ -6,6 +6,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Forward } from "../../lib/forward.js";
 import { DROP_CAUSES, FRAME_REASONS, XDP_STATISTICS } from "../../lib/reasons.js";
 import { addDependability } from "../dependability/metrics.js";
+import { extensionMetrics } from "../extension/metrics.js";
 import { addPrivilegeGauges } from "../privileges/metrics.js";
 import { VERSION } from "../software.js";
 import { hostMetrics } from "./host-metrics.js";
@@ -218,6 +219,7 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
     encoded: (seconds) => encode.observe(seconds),
     shipped: (seconds) => ship.observe(seconds),
   };
+  extensionMetrics(registry, source.extensions);
   return registry;
 }
 
