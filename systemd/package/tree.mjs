@@ -22,6 +22,11 @@ const ASIDE = new Set(
 );
 /** Files of dependencies that nothing imports either. */
 const ASIDE_FILE = /^(bench|benchmark|test|eslint\.config)\.(js|cjs|mjs)$/;
+/** What g++ and clang make for this machine, with the mode of each. */
+const NATIVE = [
+  ["native/xdp-node/build/Release/xdp_node.node", 0o644],
+  ["native/xdp-node/build/Release/tc-attach", 0o755],
+];
 /** Built beside the rest, but for development only. */
 const NOT_OURS = [/^dist\/daemon\/demo\//, /\.d\.ts$/, /\.map$/, /\.tsbuildinfo$/];
 /** Of dependencies, but needed only to build or on other platforms. */
@@ -101,8 +106,10 @@ export function fillTree(root, target) {
     mkdirSync(join(target, "node_modules"), { recursive: true });
     symlinkSync(join("../native", name), join(target, "node_modules", name));
   }
-  const addon = "native/xdp-node/build/Release/xdp_node.node";
-  copy(join(root, addon), join(target, addon));
+  for (const [name, mode] of NATIVE) copy(join(root, name), join(target, name), mode);
+  // What `sparsewire extension new` copies, and the examples as they are built.
+  for (const path of filesBelow(join(root, "native/extension"), (path) => !path.endsWith(".mjs")))
+    copy(path, join(target, relative(root, path)));
   copy(
     join(root, "native/graphblas-wasm/build/graphblas.wasm"),
     join(target, "native/graphblas-wasm/build/graphblas.wasm"),
@@ -152,13 +159,13 @@ function copyManifest(root, target) {
 function copyNode(target) {
   const node = join(target, "bin/node");
   copy(process.execPath, node, 0o755);
-  for (const file of [node, join(target, "native/xdp-node/build/Release/xdp_node.node")])
+  for (const file of [node, ...NATIVE.map(([name]) => join(target, name))])
     spawnSync("strip", ["--strip-unneeded", "--remove-section=.comment", "--remove-section=.note", file]);
 }
 
 /** The programs and libraries in the tree, for the question what they are linked with. */
 export function binariesOf(target) {
-  return filesBelow(target, (path) => path.endsWith(".node") || path.endsWith("/bin/node"));
+  return filesBelow(target, (path) => /\.node$|\/bin\/node$|\/tc-attach$/.test(path));
 }
 
 export { filesBelow };
