@@ -29,7 +29,6 @@ const KERNEL_COMMAND_LINE = [
   "panic=-1",
   "quiet",
   "net.ifnames=0",
-  "mitigations=off",
   "tsc=reliable",
   // Nothing of this is under test, and an emulated processor takes its time over it.
   "apparmor=0",

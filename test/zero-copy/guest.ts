@@ -147,7 +147,7 @@ describe("the packaged product on a server of its own", { skip }, () => {
   step("/metrics of both are scraped, and say the same", async () => {
     const { machine } = server;
     const { metrics_url } = await server.status();
-    const sensor = await machine.sh(`curl -sSf ${metrics_url}`);
+    const sensor = await machine.sh(`curl -sSf ${metrics_url}/metrics`);
     assert.match(sensor, /^sparsewire_effective_mode_info\{.*attach="native",bind="zerocopy".*\} 1$/m);
     assert.match(sensor, new RegExp(`^sparsewire_frames_total ${FRAMES}$`, "m"));
     const aggregator = await machine.sh(`curl -sSf ${AGGREGATOR_URL}/metrics`);
