@@ -11,6 +11,7 @@ import { anonymizeGroup } from "./rows/anonymize.js";
 import { captureGroup } from "./rows/capture.js";
 import { challengeGroup } from "./rows/challenge.js";
 import { graphblasGroup } from "./rows/graphblas.js";
+import { hostGroup } from "./rows/host.js";
 import { ingestGroup } from "./rows/ingest.js";
 import { inlineGroup } from "./rows/inline.js";
 import { memoryGroup } from "./rows/memory.js";
@@ -25,6 +26,7 @@ export const GROUPS: readonly RowGroup[] = [
   challengeGroup,
   captureGroup,
   inlineGroup,
+  hostGroup,
   memoryGroup,
   observeGroup,
 ];

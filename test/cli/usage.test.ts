@@ -75,7 +75,7 @@ test("usage errors: exit 2, one line, with the mend", (t) => {
   fails(["ingest", "x", "--interval", "1s", "--window-packets", "5"], 2, /exclude one another/);
   fails(["ingest", "x", "--sensor", "a/b"], 2, /not a sensor's name/);
   fails(["ingest", join(folder, "absent.pcap"), "-o", folder], 2, /absent.pcap/);
-  fails(["sensor", "--mode", "host", "--interface", "x"], 2, /--mode: "host" is not one of/);
+  fails(["sensor", "--mode", "sniff", "--interface", "x"], 2, /--mode: "sniff" is not one of/);
   fails(
     ["sensor", "--interface", "x", "--set", "metrics.port=99999"],
     2,
