@@ -16,7 +16,16 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Debian and Ubuntu package names; libbpf-dev brings libelf and zlib headers along. */
 const PACKAGES = {
   build: ["clang-16", "lld-16", "libbpf-dev", "g++", "make", "python3", "iproute2", "ethtool"],
-  test: ["libclang-rt-16-dev", "libgraphblas-dev", "openssl", "curl", "tcpdump", "procps"],
+  test: [
+    "libclang-rt-16-dev",
+    "libgraphblas-dev",
+    "openssl",
+    "curl",
+    "tcpdump",
+    "procps",
+    "dpkg-dev",
+    "groff-base",
+  ],
   package: ["dpkg-dev", "binutils"],
   bench: ["libgraphblas-dev", "tcpdump", "pmacct"],
 };
