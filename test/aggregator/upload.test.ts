@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   archive,
@@ -41,7 +42,7 @@ test("an uploaded interval is stored, listed, given back, and a duplicate when i
   const back = await fetch(`${server.url}/api/v1/intervals/edge-1/${RUN}/7`);
   assert.deepEqual(new Uint8Array(await back.arrayBuffer()), bytes);
   await server.close();
-  assert.deepEqual(filesBelow(server.config.store.path).length, 1);
+  assert.deepEqual(filesBelow(join(server.config.store.path, "raw")).length, 1);
 });
 
 test("what was acknowledged is there after a restart", async () => {
