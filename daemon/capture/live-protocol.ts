@@ -30,4 +30,20 @@ export type LiveWorkerMessage =
   | { type: "sealed"; worker: number; sequence: number; cause: number; slot: number; sealMs: number }
   | { type: "ended"; worker: number };
 
-export const VITALS = { cpuNs: 0, wakeups: 1, heartbeat: 2, frames: 3, words: 4 } as const;
+export const VITALS = {
+  cpuNs: 0,
+  wakeups: 1,
+  heartbeat: 2,
+  frames: 3,
+  pauseMs: 4,
+  parking: 5,
+  words: 6,
+} as const;
+/** Values of VITALS.parking: the main thread asks, the worker parks when its rings are empty. */
+export const PARKING = { none: 0, asked: 1, parked: 2 } as const;
+
+/** What resumes a parked worker: it starts its queues anew, on rings that have been put in place of the old ones. */
+export interface Resume {
+  type: "resume";
+  wakeFds: number[];
+}

@@ -4,14 +4,20 @@
  * time, adapted so that a wake finds hundreds of frames.
  */
 import { getPriority, setPriority } from "node:os";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { setThreadName, threadCpuNs, wakeRx } from "xdp-node";
 import { SEAL_CAUSES } from "../../lib/abi.js";
 import { HeldView } from "../extension/held-view.js";
 import { wallNs } from "../extension/wall-clock.js";
 import { FORWARD_BREATH_FRAMES, Forwarder } from "./forwarder.js";
 import { HostView } from "./host-view.js";
-import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "./live-protocol.js";
+import {
+  type LiveWorkerData,
+  type LiveWorkerMessage,
+  PARKING,
+  type Resume,
+  VITALS,
+} from "./live-protocol.js";
 import { Sandbox } from "./sandbox.js";
 import { SealLine } from "./seal-line.js";
 
@@ -45,6 +51,7 @@ class CaptureLoop {
   #isBlocked = false;
   #sealStart = 0;
   #sleepMs: number;
+  #breathedAt = 0;
   /** The change of the sampling rate that this worker has said its queues have come to. */
   #reachedMark = 0;
 
@@ -57,10 +64,7 @@ class CaptureLoop {
     if (data.forward !== undefined) this.#forwarder = new Forwarder(this.#sandbox.exports, data.forward);
     this.#breathFrames = data.forward === undefined ? BREATH_FRAMES : FORWARD_BREATH_FRAMES;
     this.#sealSlice = data.forward === undefined ? SEAL_SLICE : FORWARD_SEAL_SLICE;
-    for (let queue = 0; queue < data.queues; queue++) {
-      const result = this.#sandbox.exports.queue_start(queue);
-      if (result !== 0) throw new Error(`queue ${queue}: the sandbox refused its rings (${result})`);
-    }
+    this.#startQueues();
     const held = new HeldView(data.memory);
     if (held.isOn) this.#held = held;
     this.#host = data.hostRings === undefined ? undefined : new HostView(data.memory);
@@ -99,7 +103,7 @@ class CaptureLoop {
   /** One breath within the packet window, if there is one. */
   #breathe(): number {
     const { exports, control } = this.#sandbox;
-    this.#held?.setTime(wallNs());
+    if (this.#held !== undefined) this.#stamp(this.#held);
     if (this.#data.windowPackets === 0) {
       const taken = exports.breathe(this.#breathFrames);
       if (taken === 0) this.#checkBudget();
@@ -120,6 +124,16 @@ class CaptureLoop {
       this.#line.openWindow(this.#data.windowPackets);
     } else if (taken === 0) this.#checkBudget();
     return taken;
+  }
+
+  /** Frames of this breath bear the time of day; how long the breath before it is ago shows whether anything stopped us. */
+  #stamp(held: HeldView): void {
+    held.setTime(wallNs());
+    const now = performance.now();
+    if (this.#breathedAt > 0 && now - this.#breathedAt > this.#vitals[VITALS.pauseMs]!) {
+      this.#vitals[VITALS.pauseMs] = now - this.#breathedAt;
+    }
+    this.#breathedAt = now;
   }
 
   /** An interval whose memory budget is spent ends now, for every worker. */
@@ -173,6 +187,7 @@ class CaptureLoop {
 
   /** Sleeps; then lengthens or shortens the sleep by what had gathered. */
   #rest(): void {
+    if (this.#vitals[VITALS.parking] === PARKING.asked) this.#park();
     for (const fd of this.#data.wakeFds) wakeRx(fd);
     this.#publish();
     if (this.#forwarder !== undefined) {
@@ -189,6 +204,26 @@ class CaptureLoop {
     if (waiting > 2 * FRAMES_PER_WAKE) this.#sleepMs = Math.max(sleepMsMin, this.#sleepMs / 2);
     else if (waiting < FRAMES_PER_WAKE) this.#sleepMs = Math.min(sleepMsMax, this.#sleepMs * 1.25);
     this.#vitals[VITALS.wakeups]!++;
+  }
+
+  #startQueues(): void {
+    for (let queue = 0; queue < this.#data.queues; queue++) {
+      const result = this.#sandbox.exports.queue_start(queue);
+      if (result !== 0) throw new Error(`queue ${queue}: the sandbox refused its rings (${result})`);
+    }
+  }
+
+  /** Keeps off the rings, which are empty, until there are others in their place. */
+  #park(): void {
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    this.#vitals[VITALS.parking] = PARKING.parked;
+    for (let answer: { message: Resume } | undefined; answer === undefined; ) {
+      answer = receiveMessageOnPort(parentPort!) as { message: Resume } | undefined;
+      if (answer === undefined) Atomics.wait(cell, 0, 0, 1);
+      else this.#data.wakeFds = answer.message.wakeFds;
+    }
+    this.#vitals[VITALS.parking] = PARKING.none;
+    this.#startQueues();
   }
 
   #publish(): void {

@@ -4,13 +4,22 @@
  */
 import { Worker } from "node:worker_threads";
 import { SEAL_CAUSES, type SealCause } from "../../lib/abi.js";
-import { type LiveWorkerData, type LiveWorkerMessage, VITALS } from "../capture/live-protocol.js";
+import {
+  type LiveWorkerData,
+  type LiveWorkerMessage,
+  PARKING,
+  type Resume,
+  VITALS,
+} from "../capture/live-protocol.js";
 import { SealLine } from "../capture/seal-line.js";
 import type { SensorConfig } from "./config.js";
 import type { SourceEvents, WorkerVitals } from "./source.js";
 
 /** How long a worker may take to drain its rings, seal and return. */
 const STOP_MS = 10_000;
+
+/** How long it may take to see that it is to park. */
+const PARK_MS = 5000;
 
 /** What one thread captures: its sandbox, and what it needs to know beside it. */
 export type CaptureTask = Omit<
@@ -56,6 +65,7 @@ export class CaptureWorkers {
       cpuNs: vitals[VITALS.cpuNs]!,
       wakeups: vitals[VITALS.wakeups]!,
       heartbeat: vitals[VITALS.heartbeat]!,
+      pauseMs: vitals[VITALS.pauseMs]!,
     }));
   }
 
@@ -66,6 +76,21 @@ export class CaptureWorkers {
     // All must be up or dead before anybody ends one: a thread that is only just loading the addon cannot be ended.
     const failed = (await Promise.allSettled(starts)).find(({ status }) => status === "rejected");
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+  }
+
+  /**
+   * Has every thread keep off its rings, which are empty, while `change` puts others in their place; it answers, thread by
+   * thread, the descriptors to wake. Rejects, with the threads parked, when one does not park in time or `change` throws.
+   */
+  async parked(change: () => number[][]): Promise<void> {
+    for (const vitals of this.#vitals) vitals[VITALS.parking] = PARKING.asked;
+    const isParked = (): boolean => this.#vitals.every((vitals) => vitals[VITALS.parking] === PARKING.parked);
+    for (const deadline = Date.now() + PARK_MS; !isParked(); ) {
+      if (Date.now() > deadline) throw new Error("a capture worker does not let go of its rings");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    for (const [index, wakeFds] of change().entries())
+      this.#workers[index]!.postMessage({ type: "resume", wakeFds } satisfies Resume);
   }
 
   /** Lets every thread drain what it has, seal and return. */

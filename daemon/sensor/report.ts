@@ -40,11 +40,11 @@ export class SensorReport {
 
   workers(): SensorStatus["workers"] {
     const { source } = this.#sensor;
-    return source.vitals().map(({ cpuNs, wakeups }, i) => {
+    return source.vitals().map(({ cpuNs, wakeups, pauseMs = 0 }, i) => {
       const queues = source.queues[i]?.length ?? 0;
       const control = this.#controls[i];
       const frames = control === undefined ? 0 : control.counters().frames;
-      return { cpu_ns: cpuNs, wakeups, queues, frames };
+      return { cpu_ns: cpuNs, wakeups, queues, frames, ...(pauseMs > 0 ? { pause_ms: pauseMs } : {}) };
     });
   }
 

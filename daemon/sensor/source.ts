@@ -38,6 +38,8 @@ export interface WorkerVitals {
   cpuNs: number;
   wakeups: number;
   heartbeat: number;
+  /** With extensions: the longest time between two breaths so far. */
+  pauseMs?: number;
 }
 
 export interface FrameSource {

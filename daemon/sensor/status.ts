@@ -16,6 +16,8 @@ export interface WorkerStatus {
   wakeups: number;
   queues: number;
   frames: number;
+  /** With extensions: the longest time between two breaths so far. */
+  pause_ms?: number;
 }
 
 /** JSON of the last sealed interval. Times are ms since 1970 UTC. */

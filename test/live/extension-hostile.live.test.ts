@@ -1,0 +1,98 @@
+/**
+ * Hostile extensions beside a healthy one, on real frames: every frame is counted, the healthy one's matrix is exact, capture
+ * goes on. Seven at a time, each doing one thing that it should not.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { after, before, describe, test } from "node:test";
+import { generate } from "../../bench/generator/generator.js";
+import { example, HOSTILE, type Hostile, Modules } from "../extension/modules.js";
+import { archivesIn, CLI, Rig, sleep } from "./rig.js";
+import { liveSkipReason } from "./tools/netns.js";
+
+const FRAMES = 200_000;
+const RATE = 100_000;
+const FRAME_BYTES = 60;
+/** Most that capture may stand still, ms. */
+const PAUSE_MS = 50;
+
+const all = Object.keys(HOSTILE) as Hostile[];
+const groups = [all.slice(0, 7), all.slice(7, 14), all.slice(14)];
+
+const table = (name: string, file: string, more = ""): string =>
+  `[[extension]]\nname = "${name}"\nfile = "${file}"\n${more}`;
+
+describe("hostile extensions", { skip: liveSkipReason() }, () => {
+  const modules = new Modules();
+  const files = new Map<Hostile, string>();
+  before(async () => {
+    for (const name of all) files.set(name, await modules.hostile(HOSTILE[name][0]));
+  });
+  after(() => modules.close());
+
+  for (const group of groups) {
+    test(group.join(", "), async () => {
+      const tables = [
+        ...group.map((name) =>
+          // The others' larger memory_max is what the bomb helps itself to.
+          table(name.replaceAll("_", "-"), files.get(name)!, name === "bomb" ? 'memory_max = "1MiB"' : ""),
+        ),
+        table("healthy", example("template")),
+      ].join("\n");
+      const rig = new Rig({ tables });
+      try {
+        await rig.start();
+        const report = await generate(rig.sender, "tx0", { count: FRAMES, rate: RATE, seed: 7 });
+        // What looks for pages that were written does so every few seconds.
+        await sleep(group.includes("bomb") ? 6000 : 500);
+        const status = await rig.settled(report.frames);
+        assert.equal(await rig.stop(), 0, rig.log);
+        assert.equal(status.counters.frames, report.frames, "every frame is counted");
+        for (const name of group) {
+          const [, cause] = HOSTILE[name];
+          const shown = status.extensions!.find((extension) => extension.name === name.replaceAll("_", "-"))!;
+          if (cause === null) assert.equal(shown.status, "running", `${name}: ${shown.reason}`);
+          else assert.match(`${shown.status} ${shown.reason}`, new RegExp(`^suspended ${cause}: `), name);
+          if (cause !== null) assert.match(rig.log, new RegExp(`extension ${shown.name} is suspended`));
+        }
+        const manifests = rig.manifests();
+        for (const { frames, extensions } of manifests) {
+          for (const [name, record] of Object.entries(extensions!)) {
+            assert.equal(record.frames + record.missed, frames, `${name}: seen + missed = frames`);
+          }
+          assert.equal(extensions!.healthy!.frames, frames, "the healthy one missed none");
+        }
+        assert.deepEqual(bytesBySource(rig), expectedBytes(rig), "its matrix is exact");
+        const pause = Math.max(...status.workers.map(({ pause_ms = 0 }) => pause_ms));
+        assert.ok(pause < PAUSE_MS, `capture stood still for ${pause.toFixed(1)} ms`);
+      } finally {
+        rig.close();
+      }
+    });
+  }
+});
+
+/** Bytes of each source as the healthy extension has them, and as the links have them. */
+function bytesBySource(rig: Rig): Map<string, number> {
+  const args = [CLI, "matrix", "export", rig.spool, "--extension", "healthy"];
+  const done = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 1 << 28 });
+  assert.equal(done.status, 0, done.stderr);
+  return sumOf(done.stdout.trim().split("\n").slice(1), 2);
+}
+
+function expectedBytes(rig: Rig): Map<string, number> {
+  assert.ok(archivesIn(rig.spool).length > 0);
+  const links = sumOf(rig.links(4), 3);
+  const total = [...links.values()].reduce((sum, bytes) => sum + bytes, 0);
+  assert.equal(total, FRAMES * FRAME_BYTES);
+  return links;
+}
+
+function sumOf(lines: string[], column: number): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const line of lines) {
+    const cells = line.split(",");
+    sums.set(cells[0]!, (sums.get(cells[0]!) ?? 0) + Number(cells[column]));
+  }
+  return new Map([...sums].sort());
+}
