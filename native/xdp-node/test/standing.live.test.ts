@@ -82,7 +82,7 @@ if (enterNamespace(import.meta.url)) {
     link.pin(path);
     link.close();
     ip(`link del ${near}`);
-    ip(`link add ${near} type dummy`);
+    ip(`link add ${near} type veth`);
     assert.equal(StandingLink.open(path, near), undefined);
     assert.ok(!existsSync(path));
     assert.equal(StandingLink.open(path, near), undefined, "none at all");
