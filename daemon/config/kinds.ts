@@ -21,8 +21,9 @@ export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
   return {
     sensor: {
       schema: sensor.sensorConfigSchema,
-      set: { interface: '"eth1"', "aggregator.url": '"http://127.0.0.1:8470"' },
+      set: { interface: '"eth1"' },
       hints: {
+        "aggregator.url": '"http://127.0.0.1:8470"',
         sensor: '"edge-1"',
         interfaces: '["eth*", "wlan0"]',
         file: '"trace.pcap"',
