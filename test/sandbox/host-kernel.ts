@@ -35,7 +35,12 @@ export class KernelRing {
     this.#data = new DataView(buffer);
     this.#offset = fixture.layout.hostRings[index]!.offset;
     this.#size = size;
-    const places = { consumer: this.#offset, producer: this.#offset + PAGE, data: this.#offset + 2 * PAGE, size };
+    const places = {
+      consumer: this.#offset,
+      producer: this.#offset + PAGE,
+      data: this.#offset + 2 * PAGE,
+      size,
+    };
     new HostView(fixture.memory).setRing(index, places);
   }
 
@@ -55,7 +60,8 @@ export class KernelRing {
   put(record: HostRecord, flags = 0): boolean {
     const bytes = new Uint8Array(HOST_RECORD.bytes).fill(0xa5);
     const view = new DataView(bytes.buffer);
-    const set = (field: string, value: number) => view.setUint32(HOST_RECORD.fields[field]!.offset, value, true);
+    const set = (field: string, value: number) =>
+      view.setUint32(HOST_RECORD.fields[field]!.offset, value, true);
     const head = record.head.subarray(0, HOST_HEAD_BYTES);
     set("packets", record.packets);
     set("bytes", record.bytes);
@@ -80,7 +86,8 @@ export class KernelRing {
   /** Rewrites the header word of a record: what was BUSY is done. */
   setWord(position: bigint, word: number): void {
     const at = Number(position % BigInt(this.#size));
-    for (const copy of [0, this.#size]) this.#data.setUint32(this.#offset + 2 * PAGE + at + copy, word >>> 0, true);
+    for (const copy of [0, this.#size])
+      this.#data.setUint32(this.#offset + 2 * PAGE + at + copy, word >>> 0, true);
   }
 
   /** A byte of data, where it is in both copies. */

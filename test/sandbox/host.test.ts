@@ -21,7 +21,11 @@ interface HostFixture {
 }
 
 function hostFixture(count: number, options: FixtureOptions = {}): HostFixture {
-  const fixture = new SandboxFixture({ queues: 0, hostRings: new Array(count).fill(ringBytes(SIZE)), ...options });
+  const fixture = new SandboxFixture({
+    queues: 0,
+    hostRings: new Array(count).fill(ringBytes(SIZE)),
+    ...options,
+  });
   const view = new HostView(fixture.memory);
   const rings = Array.from({ length: count }, (_, index) => new KernelRing(fixture, index, SIZE));
   fixture.start();
@@ -38,7 +42,8 @@ function drain({ fixture }: HostFixture, most = 4096): number {
 /** What a record weighs, to a model: as many frames, with the bytes shared out somehow. */
 function expect(model: Model, { packets, bytes, head }: HostRecord): void {
   const each = Math.floor(bytes / packets);
-  for (let i = 0; i < packets; i++) model.add(head.subarray(0, 128), i === 0 ? bytes - each * (packets - 1) : each);
+  for (let i = 0; i < packets; i++)
+    model.add(head.subarray(0, 128), i === 0 ? bytes - each * (packets - 1) : each);
 }
 
 const plain = (changes: Partial<HostRecord> = {}): HostRecord => {
@@ -74,7 +79,8 @@ test(`random records over rings and interfaces, super-packets among them, sealed
     }
     drain(host);
     host.fixture.seal((slot) => model.check(slot));
-    for (const ring of host.rings) assert.equal(ring.consumer, ring.producer, "everything has been given back");
+    for (const ring of host.rings)
+      assert.equal(ring.consumer, ring.producer, "everything has been given back");
     for (const [ifindex, packets] of figures) {
       const { in: received, out } = host.view.figures(ifindex);
       assert.equal(received.packets + out.packets, packets);
@@ -145,7 +151,11 @@ test("records of another shape, and positions that run wild, are counted and nev
   const before = host.fixture.control.counters();
   host.fixture.exports.breathe(1000);
   const after = host.fixture.control.counters();
-  assert.equal(after.frames_truncated - before.frames_truncated, 1, "a record without a byte is still a packet");
+  assert.equal(
+    after.frames_truncated - before.frames_truncated,
+    1,
+    "a record without a byte is still a packet",
+  );
 });
 
 test("an interface that the table does not hold is counted under a reason of its own", () => {
@@ -160,7 +170,8 @@ test("an interface that the table does not hold is counted under a reason of its
 
 test("the table of interfaces: full, freed, found again behind one that has gone", () => {
   const { view } = hostFixture(1);
-  for (let i = 0; i < HOST_INTERFACES_MAX; i++) assert.ok(view.addInterface(1 + i * HOST_INTERFACES_MAX, ETHERNET));
+  for (let i = 0; i < HOST_INTERFACES_MAX; i++)
+    assert.ok(view.addInterface(1 + i * HOST_INTERFACES_MAX, ETHERNET));
   assert.ok(!view.addInterface(5, ETHERNET));
   assert.ok(view.addInterface(1, RAW), "what is there is there");
   view.removeInterface(1);
@@ -176,7 +187,14 @@ test("host_start refuses what does not lie in the memory", () => {
   const view = new HostView(fixture.memory);
   const good = { consumer: offset, producer: offset + 4096, data: offset + 8192, size: SIZE };
   const end = fixture.memory.buffer.byteLength;
-  const bad = [{ size: 0 }, { size: 3 * 4096 }, { size: 2048 }, { data: end }, { data: end - SIZE }, { consumer: 0 }];
+  const bad = [
+    { size: 0 },
+    { size: 3 * 4096 },
+    { size: 2048 },
+    { data: end },
+    { data: end - SIZE },
+    { consumer: 0 },
+  ];
   for (const change of [...bad, { producer: offset + 8 }, { size: 2 ** 31 }]) {
     view.setRing(0, { ...good, ...change });
     assert.equal(fixture.exports.host_start(0), -2, JSON.stringify(change));

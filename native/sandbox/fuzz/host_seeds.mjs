@@ -9,7 +9,18 @@ export function seeds(seed) {
     for (let i = random.below(60); i > 0; i--) {
       const head = randomFrame(random, 1).subarray(0, 128);
       const packets = random.chance(0.7) ? 1 : random.below(256);
-      commands.push([0, 0, packets, 3 + random.below(3), 5, 220, head.length, random.below(2), head.length, ...head]);
+      commands.push([
+        0,
+        0,
+        packets,
+        3 + random.below(3),
+        5,
+        220,
+        head.length,
+        random.below(2),
+        head.length,
+        ...head,
+      ]);
       if (random.chance(0.2)) commands.push([0, 5, 0, random.below(256)]);
       if (random.chance(0.05)) commands.push([0, 6], [0, 8, 0, 9]);
     }

@@ -24,7 +24,7 @@
 
 #include "clsact.h"
 
-enum { PROGRAM_FD = 3, ATTACHED_MAX = 1024, LINE_MAX_ = 128 };
+enum { PROGRAM_FD = 3, PROGRAMS = 4, ATTACHED_MAX = 1024, LINE_MAX_ = 128 };
 /* Newer than the oldest headers that this is built with. */
 enum { TCX_INGRESS = 46, TCX_EGRESS = 47, BEFORE_ALL = 1 << 3, CAP_BPF_ = 39 };
 
@@ -154,6 +154,8 @@ int main(void)
   signal(SIGTERM, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
+  /* What else the sensor's parent may have left open is none of our business. */
+  syscall(SYS_close_range, PROGRAM_FD + PROGRAMS, ~0u, 0);
   libbpf_set_print(be_silent);
   if ((result = drop_privileges()) != 0 || (result = clsact_claim(&handle)) != 0) {
     printf("failed 0 start %d\n", -result);
