@@ -84,7 +84,7 @@ export class InlineBridge {
     const modes = [0, 1].map((side) => this.#attachSide(this.#sides.names[side]!));
     for (const name of this.#sides.names) {
       if (this.#config.inline.on_exit === "open") setPromiscuous(name, true);
-      else this.#promiscuous.push(holdPromiscuous(name));
+      else this.#closeBehind(name);
     }
     return modes.includes("generic") ? "generic" : "native";
   }
@@ -164,6 +164,17 @@ export class InlineBridge {
       }
     }
     throw new Error("unreachable: the last mode returns or throws");
+  }
+
+  /** on_exit = closed: nothing of an earlier sensor that was open outlives this one. */
+  #closeBehind(name: string): void {
+    this.#promiscuous.push(holdPromiscuous(name));
+    const path = this.#path(name, "tcx-ingress");
+    if (!existsSync(dirname(path))) return;
+    StandingLink.open(path, name)?.detach();
+    rmSync(path, { force: true });
+    rmdirSync(dirname(path));
+    setPromiscuous(name, false);
   }
 
   /** The pinned link, with the new program; or a new link, pinned if it is to outlive the process. */

@@ -70,7 +70,7 @@ export class InlineSource implements FrameSource {
     this.#workers = new CaptureWorkers(config);
     const { peer, divert } = config.inline;
     this.#interfaces = [config.interface!, peer!, ...(divert === undefined ? [] : [divert])];
-    this.name = `${config.interface}<>${peer}`;
+    this.name = `${config.interface}+${peer}`;
   }
 
   get effective(): Manifest["effective"] {

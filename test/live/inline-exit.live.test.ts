@@ -88,6 +88,9 @@ describe("mode inline when something goes away", { skip: liveSkipReason() }, () 
       assert.equal((await rig.forwarded("rx0", 1000)).forwarded, 1000);
       await rig.stop();
       assert.ok(!programOn(rig, "rx0"));
+      assert.deepEqual(readdirSync(join(rig.pins, "inline")), []);
+      await generate(rig.left, "tx0", { count: 1000, rate: 10_000 });
+      assert.equal(rig.right.counters("tx1").rxPackets, 1000, "closed: nothing more passes");
     } finally {
       rig.close();
     }

@@ -74,7 +74,7 @@ if (enterNamespace(import.meta.url)) {
     second.close();
   });
 
-  test("a pin whose interface was deleted is removed, also when there is one of that name again", {}, () => {
+  test("a pin whose interface was deleted is removed, also when there is one of that name again", () => {
     const { near } = vethPair();
     const path = join(pins(), "link");
     const program = load();
