@@ -4,6 +4,8 @@
 // many packets and bytes it is on the wire, and its first 128 bytes. Nothing is changed, pulled or dropped; the next
 // program always goes on with the packet.
 //
+// Under overload a sample of the packets gets records (shed.h); the others are summed up, and go on like all.
+//
 // One ring per CPU, or one for a few of them, so that CPUs do not wait for each other's lock. A record that finds no
 // room is counted, packets and bytes, with the same weights.
 #include <linux/bpf.h>
@@ -14,6 +16,7 @@
 
 #include "abi.h"
 #include "segments.h"
+#include "shed.h"
 
 /* A power of two minus one: the rings that there are. Set by the loader. */
 const volatile __u32 ring_mask = 0;
@@ -77,14 +80,16 @@ static __always_inline int note(struct __sk_buff *skb, __u32 direction, __u32 fi
 	struct total *total = bpf_map_lookup_elem(&totals, &zero);
 	void *ring = bpf_map_lookup_elem(&rings, &index);
 	struct host_record *record;
+	__u64 word = shed_rate();
 
 	if (!total || !ring)
 		return TC_ACT_UNSPEC;
 	total->packets += wire.packets;
 	total->bytes += wire.bytes;
 
-	/* Load shedding decides here: what the packet weighs is known, and nothing has been reserved for it yet. */
-
+	if (word && shed_frame(word, (void *)(long)skb->data, (void *)(long)skb->data_end, wire.packets, wire.bytes,
+			       first == NEXT_IP))
+		return TC_ACT_UNSPEC;
 	record = bpf_ringbuf_reserve(ring, sizeof(*record), 0);
 	if (!record) {
 		total->lost_packets += wire.packets;
@@ -94,6 +99,7 @@ static __always_inline int note(struct __sk_buff *skb, __u32 direction, __u32 fi
 	record->packets = wire.packets;
 	record->bytes = wire.bytes;
 	record->ifindex = skb->ifindex;
+	record->mark = word >> 32;
 	record->captured = copy_head(skb, (__u8 *)record->head) | direction << SW_HOST_DIRECTION_SHIFT;
 	/* The sandbox looks by itself; waking nobody saves an interrupt a packet. */
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);

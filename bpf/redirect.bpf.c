@@ -39,7 +39,7 @@ static __noinline int sample_frame(struct xdp_md *ctx, __u64 word, __u64 bytes)
 {
 	__u32 mark = word >> 32, *metadata;
 
-	if (shed_frame(word, (void *)(long)ctx->data, (void *)(long)ctx->data_end, bytes))
+	if (shed_frame(word, (void *)(long)ctx->data, (void *)(long)ctx->data_end, 1, bytes, 0))
 		return XDP_DROP;
 	/* A driver without metadata refuses; the receiver then goes by time. */
 	if (mark != 0 && bpf_xdp_adjust_meta(ctx, -(int)sizeof(*metadata)) == 0) {

@@ -42,6 +42,7 @@ struct shed_sum {
 	struct shed_count sources[256]; /* IPv4, by the first byte of the source address */
 	struct shed_count destinations[256];
 	__u64 longest; /* bytes of the longest frame seen while shedding, kept or not */
+	__u64 cluster; /* most packets that one draw decided over: more than 1 only for super-packets (mode host) */
 };
 
 struct {
@@ -78,6 +79,7 @@ struct shed_frame {
 	__u64 flow; /* a hash of the outermost addresses, ports and protocol */
 	__u32 family, transport;
 	__u32 source, destination; /* IPv4: the first byte of each address */
+	__u32 is_ip; /* the frame begins with its IP header */
 };
 
 static __always_inline __u64 shed_mix(__u64 h)
@@ -160,6 +162,13 @@ static __noinline int shed_parse(struct shed_frame *frame, void *data, void *end
 	__u64 low = 0, high = 0;
 	__u16 type;
 
+	if (frame->is_ip) {
+		if (data + 20 <= end && p[0] >> 4 == 4 && (p[0] & 15) >= 5)
+			shed_ipv4(frame, p, end);
+		else if (data + 40 <= end && p[0] >> 4 == 6)
+			shed_ipv6(frame, p, end);
+		return 0;
+	}
 	if (data + 14 > end)
 		return 0;
 	type = *(__u16 *)(p + 12);
@@ -185,9 +194,9 @@ static __noinline int shed_parse(struct shed_frame *frame, void *data, void *end
 	return 0;
 }
 
-static __always_inline void shed_count(struct shed_count *count, __u64 bytes)
+static __always_inline void shed_count(struct shed_count *count, __u32 packets, __u64 bytes)
 {
-	count->packets++;
+	count->packets += packets;
 	count->bytes += bytes;
 }
 
@@ -210,10 +219,11 @@ static __always_inline int shed_keeps(struct shed_buckets *all, __u64 flow, __u3
 }
 
 /*
- * Whether the frame of `bytes` wire bytes at data .. end is to be shed; what is shed has been summed up then. Call it
- * only where `word` is not 0.
+ * Whether the frame at data .. end is to be shed, which is `packets` packets (1, or those of a super-packet, which go
+ * together) of `bytes` bytes in all on the wire; `is_ip`: it begins with its IP header. What is shed has been summed up
+ * then. Call it only where `word` is not 0.
  */
-static __always_inline int shed_frame(__u64 word, void *data, void *end, __u64 bytes)
+static __always_inline int shed_frame(__u64 word, void *data, void *end, __u32 packets, __u64 bytes, __u32 is_ip)
 {
 	__u32 shift = word & 0xff, parity = word >> 8 & 1, zero = 0, row;
 	struct shed_buckets *all = bpf_map_lookup_elem(&buckets, &zero);
@@ -222,21 +232,24 @@ static __always_inline int shed_frame(__u64 word, void *data, void *end, __u64 b
 	 * CAP_PERFMON. */
 	__u32 nothing = word >> 9 & 0x7fffff;
 	struct shed_frame frame = { .flow = shed_seed_low ^ nothing, .family = SHED_NO_IP, .transport = SHED_NO_L4,
-				    .source = nothing, .destination = nothing };
+				    .source = nothing, .destination = nothing, .is_ip = nothing | is_ip };
+	__u64 longest = packets > 1 ? bytes / packets + 1 : bytes;
 
 	if (shift == 0 || shift > 16 || !sum || !all)
 		return 0;
-	if (bytes > sum->longest)
-		sum->longest = bytes;
+	if (longest > sum->longest)
+		sum->longest = longest;
+	if (packets > sum->cluster)
+		sum->cluster = packets;
 	shed_parse(&frame, data, end);
 	if (shed_keeps(all, frame.flow, shift))
 		return 0;
 	row = frame.family * 4 + frame.transport;
 	if (row < SHED_PROTOCOLS)
-		shed_count(&sum->protocols[row], bytes);
+		shed_count(&sum->protocols[row], packets, bytes);
 	if (frame.family == SHED_IPV4) {
-		shed_count(&sum->sources[frame.source & 255], bytes);
-		shed_count(&sum->destinations[frame.destination & 255], bytes);
+		shed_count(&sum->sources[frame.source & 255], packets, bytes);
+		shed_count(&sum->destinations[frame.destination & 255], packets, bytes);
 	}
 	return 1;
 }

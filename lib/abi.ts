@@ -155,6 +155,7 @@ export const HOST_RING_STRUCT: StructSpec = {
     ["active", "u32"],
     ["bad_records", "u32"], // records of another shape than the program makes: never read
     ["records", "u64"], // records taken
+    ["rate_position", "u64"], // from here on all records are of the new rate, marked or not (rate_settled)
   ],
 };
 
@@ -177,6 +178,7 @@ export const HOST_RECORD_STRUCT: StructSpec = {
     ["bytes", "u32"], // on the wire, of all of them
     ["ifindex", "u32"],
     ["captured", "u32"], // bytes of head that are set; from HOST_DIRECTION_SHIFT on: 0 received, 1 sent
+    ["mark", "u32"], // of the first packets after a change of the sampling rate (bpf/shed.h); else 0
     ["head", "u64", HOST_HEAD_BYTES / 8], // the first bytes, VLAN tags where they are on the wire
   ],
 };

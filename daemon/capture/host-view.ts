@@ -41,11 +41,26 @@ export class HostView {
   recordsWaiting(rings: number): number {
     let bytes = 0;
     for (let ring = 0; ring < rings; ring++) {
-      const position = (field: string): bigint =>
-        Atomics.load(this.#u64, this.#u32[this.#ringAt(ring, field) >>> 2]! >>> 3);
-      bytes += Number(position("producer") - position("consumer"));
+      bytes += Number(this.#position(ring, "producer") - this.#position(ring, "consumer"));
     }
     return bytes / RECORD_BYTES;
+  }
+
+  /** Share of the first `rings` ring buffers that is in use, of the fullest. */
+  occupancy(rings: number): number {
+    let most = 0;
+    for (let ring = 0; ring < rings; ring++) {
+      const used = Number(this.#position(ring, "producer") - this.#position(ring, "consumer"));
+      most = Math.max(most, used / this.#u32[this.#ringAt(ring, "size") >>> 2]!);
+    }
+    return most;
+  }
+
+  /** Notes that all records from where the producers stand now are of the new sampling rate. */
+  settleRate(rings: number): void {
+    for (let ring = 0; ring < rings; ring++) {
+      this.#u64[this.#ringAt(ring, "rate_position") >>> 3] = this.#position(ring, "producer");
+    }
   }
 
   /** Puts an interface into the table, before the program is attached; false when the table is full. */
@@ -94,6 +109,10 @@ export class HostView {
     let sum = 0;
     for (let ring = 0; ring < rings; ring++) sum += this.#u32[this.#ringAt(ring, "bad_records") >>> 2]!;
     return sum;
+  }
+
+  #position(ring: number, field: "producer" | "consumer"): bigint {
+    return Atomics.load(this.#u64, this.#u32[this.#ringAt(ring, field) >>> 2]! >>> 3);
   }
 
   #ringAt(index: number, field: string): number {

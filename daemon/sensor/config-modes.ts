@@ -13,7 +13,7 @@ export const host = z
     ring_bytes: byteSize({ min: "64KiB", max: "1GiB" })
       .prefault("8MiB")
       .refine((bytes) => Number.isInteger(Math.log2(bytes)), "must be a power of two")
-      .describe("each BPF ring buffer between kernel and sandbox; one a CPU, at most 8; 152 bytes a packet"),
+      .describe("each BPF ring buffer between kernel and sandbox; one a CPU, at most 8; 160 bytes a packet"),
     directions: z
       .enum(["both", "ingress", "egress"])
       .default("both")

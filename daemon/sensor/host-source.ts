@@ -2,10 +2,12 @@
  * The host's own traffic, undisturbed: tc programs on the interfaces put a record of every packet into BPF ring buffers
  * that are mapped in the sandboxes, which drain them. The main thread follows interfaces as they come and go.
  */
+import { randomBytes } from "node:crypto";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { RingBuffer, TcAttacher, TcPrograms } from "xdp-node";
 import { HOST_RINGS_MAX, LOG_ENTRIES_DEFAULT, memoryLayout, type SealCause } from "../../lib/abi.js";
+import { errorLine } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
 import { configureSandbox } from "../capture/configure.js";
@@ -19,6 +21,8 @@ import { CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { explain } from "./guard.js";
 import { HostInterfaces, type WatchedInterface } from "./host-interfaces.js";
+import { ShedMaps } from "./shed-maps.js";
+import { Shedding } from "./shedding.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
 const OBJECT = fileURLToPath(new URL("../../../bpf/build/host.bpf.o", import.meta.url));
@@ -67,6 +71,7 @@ export class HostSource implements FrameSource {
   #programs: TcPrograms | undefined;
   #attacher: TcAttacher | undefined;
   #interfaces: HostInterfaces | undefined;
+  #shedding: Shedding | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
   /** Kept when everything is closed, so that the last interval's manifest is right. */
@@ -120,6 +125,7 @@ export class HostSource implements FrameSource {
         events,
       );
       await this.#openInterfaces(events);
+      this.#shed(events);
     } catch (error) {
       await this.#terminate();
       throw explain(error);
@@ -132,9 +138,10 @@ export class HostSource implements FrameSource {
 
   drops(): Record<DropCause, number> {
     this.#read();
+    const shed = this.#shedding?.packets ?? 0;
     const none = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
     // Not the interfaces' own rx_dropped: that counts packets that the stack dropped after they had come by here.
-    return { ...none, ring_buffer: this.#totals.lostPackets, interface_missed: this.#missed };
+    return { ...none, ring_buffer: this.#totals.lostPackets, interface_missed: this.#missed, shed };
   }
 
   statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> } {
@@ -146,6 +153,10 @@ export class HostSource implements FrameSource {
   seen(): { frames: number; passed: number } {
     this.#read();
     return { frames: this.#totals.packets, passed: this.#totals.packets };
+  }
+
+  get shedding(): Shedding | undefined {
+    return this.#shedding;
   }
 
   get queues(): number[][] {
@@ -175,6 +186,7 @@ export class HostSource implements FrameSource {
     this.#isStopping = true;
     clearInterval(this.#timer);
     this.#interfaces?.stop();
+    await this.#shedding?.stop();
     await this.#attacher?.close();
     await this.#workers.drain();
     this.#readTotals();
@@ -195,7 +207,11 @@ export class HostSource implements FrameSource {
         2: { in: "sparsewire_in", out: "sparsewire_out" },
         3: { in: "sparsewire_in3", out: "sparsewire_out3" },
       },
-      constants: { ring_mask: count - 1 },
+      constants: {
+        ring_mask: count - 1,
+        shed_seed_low: randomBytes(8).readBigUInt64LE(),
+        shed_seed_high: randomBytes(8).readBigUInt64LE(),
+      },
     });
     const outer = this.#programs.map("rings");
     for (let worker = 0; worker < workers; worker++) {
@@ -254,6 +270,27 @@ export class HostSource implements FrameSource {
     }, WATCH_MS);
   }
 
+  #shed(events: SourceEvents): void {
+    const captures = this.#captures.map(({ memory, view, rings }) => ({
+      control: new ControlView(memory),
+      occupancy: () => view.occupancy(rings.length),
+      settle: () => view.settleRate(rings.length),
+    }));
+    const port = {
+      captures: () => captures,
+      lost: () => {
+        this.#readTotals();
+        return this.#totals.lostPackets;
+      },
+      clearReached: () => this.#workers.clearReached(),
+    };
+    const maps = new ShedMaps({ rate: this.#programs!.map("rate"), shed: this.#programs!.map("shed") });
+    this.#shedding = new Shedding(this.#config.shedding, maps, port, (error) =>
+      events.warned?.(new Error(`load shedding is off: ${errorLine(error)}`)),
+    );
+    this.#shedding.start();
+  }
+
   #read(): void {
     if (this.#isStopping || this.#interfaces === undefined) return;
     this.#readTotals();
@@ -280,6 +317,7 @@ export class HostSource implements FrameSource {
     this.#interfaces?.stop();
     await this.#attacher?.close();
     await this.#workers.terminate();
+    this.#shedding?.close();
     for (const { rings } of this.#captures) for (const ring of rings) ring.close();
     this.#programs?.close();
   }

@@ -12,6 +12,7 @@ import {
   redirectObject,
   type XdpLink,
   XdpProgram,
+  type XskOptions,
   XskSocket,
 } from "xdp-node";
 import {
@@ -21,7 +22,7 @@ import {
   QUEUES_MAX,
   type SealCause,
 } from "../../lib/abi.js";
-import { SparsewireError } from "../../lib/errors.js";
+import { errorLine, SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause, XDP_STATISTICS } from "../../lib/reasons.js";
 import { droppedOf } from "../../lib/sampling.js";
@@ -33,8 +34,9 @@ import { backHeld, type HeldMemory, heldPlan, shareMemory } from "../extension/h
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { checkInterface, explain, queuesToTake } from "./guard.js";
+import { type BoundQueue, bindQueue, closeQueue, Rebinding } from "./rebinding.js";
 import { ShedMaps } from "./shed-maps.js";
-import { Shedding } from "./shedding.js";
+import { Shedding, shedQueues } from "./shedding.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
 /** Longest frame that fits a chunk: 256 bytes are the kernel's XDP headroom. */
@@ -45,7 +47,7 @@ interface Capture {
   memory: WebAssembly.Memory;
   control: ControlView;
   queues: number[];
-  sockets: XskSocket[];
+  bound: BoundQueue[];
   held?: HeldMemory;
 }
 
@@ -69,6 +71,7 @@ export class LiveSource implements FrameSource {
   #lastInterface: Record<string, number> = {};
   #seen = { frames: 0, passed: 0 };
   #shedding: Shedding | undefined;
+  #rebinding: Rebinding | undefined;
 
   constructor(config: SensorConfig, hashKey: readonly [bigint, bigint], extensions?: ExtensionHost) {
     this.extensions = extensions;
@@ -78,8 +81,9 @@ export class LiveSource implements FrameSource {
     this.name = config.interface!;
   }
 
+  /** null while the interface is away. */
   get effective(): Manifest["effective"] {
-    return this.#effective;
+    return this.#rebinding?.isAway === true ? null : this.#effective;
   }
 
   get shedding(): Shedding | undefined {
@@ -111,6 +115,7 @@ export class LiveSource implements FrameSource {
       throw explain(error);
     }
     this.#shed(events);
+    this.#rebinding = this.#prepareRebinding(events);
     const isZeroCopy = this.#allSockets().every((socket) => socket.options().zerocopy);
     // A generic program hands over copies, whatever the socket's own option says.
     const bind = isZeroCopy && this.#link.mode === "native" ? "zerocopy" : "copy";
@@ -174,6 +179,7 @@ export class LiveSource implements FrameSource {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#rebinding?.stop();
     await this.#shedding?.stop();
     await this.#workers.drain();
     this.#read();
@@ -217,7 +223,7 @@ export class LiveSource implements FrameSource {
         hashKey: this.#hashKey,
         queues: share.length,
       });
-      const capture: Capture = { memory, control, queues: share, sockets: [] };
+      const capture: Capture = { memory, control, queues: share, bound: [] };
       if (this.extensions !== undefined) {
         // The kernel keeps the other half of a queue's frames: an extension that is slow costs none.
         const limits = { limit: sizes.frames / 2, taps: this.extensions.count };
@@ -235,7 +241,7 @@ export class LiveSource implements FrameSource {
           const place = (base: number): void => control.setQueue(i, { extension_base: base });
           capture.held.frames.push({ ...range, place });
         }
-        const socket = new XskSocket({
+        const options: XskOptions = {
           memory,
           umem: { offset: umemOffset, size, chunkSize: sizes.chunk_bytes },
           interface: this.name,
@@ -246,8 +252,11 @@ export class LiveSource implements FrameSource {
           multiBuffer,
           busyRetryMs: 1000,
           ...(wake.busy_poll ? { busyPoll: { budget: wake.busy_poll_budget, usecs: 20 } } : {}),
-        });
-        capture.sockets.push(socket);
+        };
+        // Frames that extensions hold belong to nobody's ring: with them a queue is not started anew.
+        const bound = bindQueue(options, capture.held === undefined);
+        const { socket } = bound;
+        capture.bound.push(bound);
         xsks.set(queue, socket);
         control.setQueue(i, {
           rx_producer: socket.rings.rx.producer,
@@ -280,13 +289,34 @@ export class LiveSource implements FrameSource {
     return Array.from({ length: workers }, (_, i) => queues.filter((_queue, at) => at % workers === i));
   }
 
-  #task({ memory, queues, sockets }: Capture): CaptureTask {
+  #task(capture: Capture): CaptureTask {
+    const { memory, queues } = capture;
+    return { memory, queues: queues.length, wakeFds: this.#wakeFds(capture) };
+  }
+
+  #wakeFds({ bound }: Capture): number[] {
     const wants = (socket: XskSocket): boolean => this.#config.wake.busy_poll || socket.options().zerocopy;
-    return { memory, queues: queues.length, wakeFds: sockets.filter(wants).map(({ fd }) => fd) };
+    return bound.filter(({ socket }) => wants(socket)).map(({ socket }) => socket.fd);
+  }
+
+  #prepareRebinding(events: SourceEvents): Rebinding {
+    const xsks = this.#program!.map("xsks");
+    return new Rebinding({
+      queues: () => this.#captures.flatMap(({ bound }) => bound),
+      link: () => this.#link,
+      parked: (rebind) =>
+        this.#workers.parked(() => {
+          rebind();
+          return this.#captures.map((capture) => this.#wakeFds(capture));
+        }),
+      connect: ({ options, socket }) => xsks.set(options.queue, socket),
+      failed: events.failed,
+      warned: (error) => events.warned?.(error),
+    });
   }
 
   #allSockets(): XskSocket[] {
-    return this.#captures.flatMap(({ sockets }) => sockets);
+    return this.#captures.flatMap(({ bound }) => bound.map(({ socket }) => socket));
   }
 
   /** Interface counters first: what AF_XDP drops in between must not look like a drop of the interface. */
@@ -298,11 +328,14 @@ export class LiveSource implements FrameSource {
     } catch {
       // The interface has gone; its last counters stand, and the workers will find out by themselves.
     }
-    this.#lastXdp = sockets.map((socket) => {
-      socket.poll(0); // the only way to hear that the interface was deleted
-      const statistics = socket.statistics();
-      return Object.fromEntries(XDP_STATISTICS.map((field) => [field, statistics[field]]));
-    });
+    try {
+      // Nothing else tells that the interface has left or was deleted.
+      if (!this.#rebinding?.isAway) for (const socket of sockets) socket.poll(0);
+    } catch (error) {
+      if (this.#rebinding === undefined || this.#isStopping) throw error;
+      this.#rebinding.lost(error);
+    }
+    this.#lastXdp = this.#captures.flatMap(({ bound }) => bound.map(statisticsOf));
     this.#seen = this.#readSeen();
   }
 
@@ -325,13 +358,17 @@ export class LiveSource implements FrameSource {
 
   #shed(events: SourceEvents): void {
     const port = {
-      captures: () => this.#captures.map(({ control, queues }) => ({ control, queues: queues.length })),
-      ringFrames: this.#config.memory.frames,
+      captures: () =>
+        this.#captures.map(({ control, queues }) =>
+          shedQueues(control, queues.length, this.#config.memory.frames),
+        ),
       lost: () => droppedOf(this.drops()),
       clearReached: () => this.#workers.clearReached(),
     };
     const maps = new ShedMaps({ rate: this.#program!.map("rate"), shed: this.#program!.map("shed") });
-    this.#shedding = new Shedding(this.#config.shedding, maps, port, (error) => events.warned?.(error));
+    this.#shedding = new Shedding(this.#config.shedding, maps, port, (error) =>
+      events.warned?.(new Error(`load shedding is off: ${errorLine(error)}`)),
+    );
     this.#shedding.start();
   }
 
@@ -339,11 +376,18 @@ export class LiveSource implements FrameSource {
     this.#isStopping = true;
     await this.#workers.terminate();
     this.#shedding?.close();
-    for (const socket of this.#allSockets()) socket.close();
+    this.#rebinding?.stop();
+    for (const { bound } of this.#captures) for (const queue of bound) closeQueue(queue);
     this.#link?.detach();
     this.#promiscuous?.close();
     this.#program?.close();
   }
+}
+
+/** XDP_STATISTICS of a queue, its former sockets' included. */
+function statisticsOf({ socket, past }: BoundQueue): Record<string, number> {
+  const statistics = socket.statistics();
+  return Object.fromEntries(XDP_STATISTICS.map((field) => [field, (past[field] ?? 0) + statistics[field]]));
 }
 
 /** The first offset from `offset` on whose process address is 2 MiB-aligned; the layout leaves room for it. */

@@ -10,11 +10,12 @@ const PROTOCOLS = [
 ];
 export const SHED_PROTOCOLS = PROTOCOLS.filter((name) => name !== "");
 const PREFIXES = 256;
-/** u64 of struct shed_sum: [packets, bytes] a row, and the longest frame at the end. */
+/** u64 of struct shed_sum: [packets, bytes] a row; at the end the longest frame, and the most packets of one draw. */
 const SOURCES_AT = 2 * PROTOCOLS.length;
 const DESTINATIONS_AT = SOURCES_AT + 2 * PREFIXES;
 const LONGEST_AT = DESTINATIONS_AT + 2 * PREFIXES;
-const WORDS = LONGEST_AT + 1;
+const CLUSTER_AT = LONGEST_AT + 1;
+const WORDS = CLUSTER_AT + 1;
 
 /** What frames go by from now on; see the word in bpf/shed.h. */
 export interface Rate {
@@ -26,7 +27,7 @@ export interface Rate {
   mark: number;
 }
 
-/** Cumulative sums of one parity, as numbers; the last is the longest frame. */
+/** Cumulative sums of one parity, as numbers; the last two are maxima. */
 export type ShedSums = Float64Array;
 
 export class ShedMaps {
@@ -52,7 +53,7 @@ export class ShedMaps {
     const words = new BigUint64Array(bytes.slice().buffer);
     for (let cpu = 0; cpu + WORDS <= words.length; cpu += WORDS) {
       for (let at = 0; at < LONGEST_AT; at++) sums[at]! += Number(words[cpu + at]!);
-      sums[LONGEST_AT] = Math.max(sums[LONGEST_AT]!, Number(words[cpu + LONGEST_AT]!));
+      for (const at of [LONGEST_AT, CLUSTER_AT]) sums[at] = Math.max(sums[at]!, Number(words[cpu + at]!));
     }
     return sums;
   }
@@ -70,7 +71,7 @@ export function protocolsOf(sums: ShedSums): Record<string, [number, number]> {
 export function shedBetween(
   before: ShedSums,
   after: ShedSums,
-): Omit<Shed, "rate_min" | "rate_max" | "unseen" | "cluster"> {
+): Omit<Shed, "rate_min" | "rate_max" | "unseen"> {
   const share = after.map((value, at) => value - before[at]!);
   const protocols = amounts(share, PROTOCOLS.length, 0, (row) => PROTOCOLS[row]!);
   const all = Object.values(protocols);
@@ -81,6 +82,7 @@ export function shedBetween(
     sources4: amounts(share, PREFIXES, SOURCES_AT, prefixName),
     destinations4: amounts(share, PREFIXES, DESTINATIONS_AT, prefixName),
     frame_max: after[LONGEST_AT]!,
+    cluster: Math.max(1, after[CLUSTER_AT]!),
   };
 }
 

@@ -4,7 +4,7 @@
  * every interval has exactly one rate and exactly what was shed at it.
  */
 import { randomInt } from "node:crypto";
-import { CLUSTER, type Shed } from "../../lib/sampling.js";
+import type { Shed } from "../../lib/sampling.js";
 import { ShedControl } from "../../lib/shed-control.js";
 import type { ControlView } from "../capture/control-view.js";
 import type { SensorConfig } from "./config.js";
@@ -14,8 +14,9 @@ const TICK_MS = 100;
 /** The rings are looked at this often: reading their indices costs nothing. One that is full means loss, now. */
 const LOOK_MS = 10;
 const FULL = 0.9;
-/** Full rings make a tick early, but not earlier than this after the last one. */
+/** Full rings make a tick early, but not earlier than this after the last one; soon after a change they are no news. */
 const EARLY_MS = 20;
+const NEWS_MS = 1000;
 /** Between the steps of a change. */
 const POLL_MS = 5;
 /** So long after the kernel has been told no frame of the old rate is on its way to a ring any more. */
@@ -24,12 +25,31 @@ const SETTLE_MS = 20;
 const STOP_MS = 2000;
 const MARK_LIMIT = 2 ** 32;
 
+/** A sandbox and its rings. */
+export interface ShedCapture {
+  control: ControlView;
+  /** How full its rings are, 0 to 1. */
+  occupancy(): number;
+  /** Notes where its rings stand: what comes from now on is of the new rate, marked or not. */
+  settle(): void;
+}
+
+/** A sandbox that serves AF_XDP queues, each with an RX ring of so many frames. */
+export function shedQueues(control: ControlView, queues: number, ringFrames: number): ShedCapture {
+  return {
+    control,
+    occupancy: () => control.framesWaiting(queues) / (queues * ringFrames),
+    settle: () => {
+      for (let queue = 0; queue < queues; queue++)
+        control.setQueue(queue, { rate_index: control.rxProducer(queue) });
+    },
+  };
+}
+
 /** What is watched, and who has to know of a change. */
 export interface ShedPort {
-  /** The sandboxes, each with the number of its queues. */
-  captures(): { control: ControlView; queues: number }[];
-  /** Entries of an RX ring. */
-  readonly ringFrames: number;
+  /** The sandboxes. */
+  captures(): ShedCapture[];
   /** Frames lost by accident since the start. */
   lost(): number;
   /** Before a change: no worker has come to the new rate. */
@@ -70,6 +90,7 @@ export class Shedding {
   /** The change under way makes the sample smaller. */
   #isRaised = false;
   #fullest = 0;
+  #changedAt = Number.NEGATIVE_INFINITY;
   /** Readings up to which the intervals sealed so far have told what was shed. */
   readonly #told: [ShedSums, ShedSums] = [noSums(), noSums()];
   /** The last readings: what is said once the maps are closed. */
@@ -129,7 +150,7 @@ export class Shedding {
     if (cause === "rate" && this.#next !== undefined) this.#finish();
     if (shift === 0) return { sampling: 1 };
     const sampling = 2 ** -shift;
-    return { sampling, shed: { ...part, rate_min: sampling, rate_max: sampling, cluster: CLUSTER } };
+    return { sampling, shed: { ...part, rate_min: sampling, rate_max: sampling } };
   }
 
   /** Packets shed since the start. */
@@ -165,15 +186,13 @@ export class Shedding {
     const ms = performance.now() - this.#last.at;
     const occupancy = this.#occupancy();
     this.#fullest = Math.max(this.#fullest, occupancy);
-    if (ms >= TICK_MS || (ms >= EARLY_MS && occupancy >= FULL)) this.#tick();
+    const isNews = performance.now() - this.#changedAt >= NEWS_MS;
+    if (ms >= TICK_MS || (isNews && ms >= EARLY_MS && occupancy >= FULL)) this.#tick();
   }
 
   /** How full the rings of the fullest sandbox are. */
   #occupancy(): number {
-    const shares = this.#port
-      .captures()
-      .map(({ control, queues }) => control.framesWaiting(queues) / (queues * this.#port.ringFrames));
-    return Math.max(...shares);
+    return Math.max(...this.#port.captures().map((capture) => capture.occupancy()));
   }
 
   #tick(): void {
@@ -223,11 +242,9 @@ export class Shedding {
 
   /** From here on frames are of the new rate whether they are marked or not. */
   #settle(mark: number): void {
-    for (const { control, queues } of this.#port.captures()) {
-      for (let queue = 0; queue < queues; queue++) {
-        control.setQueue(queue, { rate_index: control.rxProducer(queue) });
-      }
-      control.storeU32("rate_settled", mark);
+    for (const capture of this.#port.captures()) {
+      capture.settle();
+      capture.control.storeU32("rate_settled", mark);
     }
   }
 
@@ -242,6 +259,7 @@ export class Shedding {
     } catch (error) {
       this.#warn(error);
     }
+    this.#changedAt = performance.now();
     const { at, taken } = this.#last;
     this.#begin();
     if (this.#isRaised) this.#control.learn((this.#last.taken - taken) / (this.#last.at - at));

@@ -15,6 +15,7 @@
 #include "host.h"
 
 #include "burst.h"
+#include "rate.h"
 
 #define BUSY 0x80000000u
 #define DISCARD 0x40000000u
@@ -143,10 +144,18 @@ static void look_ahead(const struct ring *ring, u64 position, u64 end) {
   }
 }
 
+/* Whether the record at `position`, if it is the one after all that have been taken, is of the new sampling rate. */
+static int is_new(const struct host_ring *entry, u64 position, const struct host_record *record) {
+  if (record != NULL && record->mark == sw_rate_mark) return 1;
+  if (__atomic_load_n(&sw_control()->rate_settled, __ATOMIC_ACQUIRE) != sw_rate_mark) return 0;
+  return (int64_t)(position - entry->rate_position) >= 0;
+}
+
 /* Counts what the ring holds, at most `room` packets; a store of our position gives room back to the kernel. Sets
  * *is_empty when nothing (more) can be taken. */
 static u32 take_some(struct ring *ring, struct host_ring *entry, u32 room, int *is_empty) {
   u32 taken = count_rest(&ring->rest, room);
+  *is_empty = 0;
   /* Both are multiples of 8, and an atomic load of a word that lies askew would trap. */
   u64 start = __atomic_load_n(ring->consumer, __ATOMIC_RELAXED), position = start & ~7ull;
   u64 end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) & ~7ull;
@@ -162,6 +171,10 @@ static u32 take_some(struct ring *ring, struct host_ring *entry, u32 room, int *
     u64 next = position + ((length + HEADER_BYTES + 7) & ~7u);
     if (length == sizeof(struct host_record) && end - position >= HEADER_BYTES + length) {
       const struct host_record *record = (const void *)(header + HEADER_BYTES);
+      if (sw_rate_mark != 0 && is_new(entry, position, record)) {
+        *is_empty = 1;
+        break;
+      }
       if (!(word & DISCARD) && record->packets != 0) taken += count_record(ring, record, room - taken);
     } else {
       entry->bad_records++;
@@ -169,10 +182,25 @@ static u32 take_some(struct ring *ring, struct host_ring *entry, u32 room, int *
     }
     position = next;
   }
-  *is_empty = records < RECORDS_BETWEEN_STORES && taken < room;
+  *is_empty |= records < RECORDS_BETWEEN_STORES && taken < room;
   entry->records += records;
   if (position != start) __atomic_store_n(ring->consumer, position, __ATOMIC_RELEASE);
   return taken;
+}
+
+static int has_reached(const struct ring *ring, const struct host_ring *entry) {
+  u64 position = __atomic_load_n(ring->consumer, __ATOMIC_RELAXED) & ~7ull;
+  u64 end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) & ~7ull;
+  if (ring->rest.packets != 0) return 0;
+  const u8 *header = ring->data + (u32)(position & ring->mask);
+  int is_there = position != end && __atomic_load_n((const u32 *)header, __ATOMIC_ACQUIRE) == sizeof(struct host_record);
+  return is_new(entry, position, is_there ? (const void *)(header + HEADER_BYTES) : NULL);
+}
+
+int host_reached(void) {
+  for (u32 i = 0; i < SW_HOST_RINGS_MAX; i++)
+    if (rings[i].active && !has_reached(&rings[i], &sw_control()->host_rings[i])) return 0;
+  return 1;
 }
 
 u32 host_take(u32 most) {

@@ -11,4 +11,7 @@ void host_init(void);
 /* Takes records of all rings until `most` packets have been counted or nothing is left. Returns the packets. */
 u32 host_take(u32 most);
 
+/* Whether every ring stands at the first record of the new sampling rate, while a change is under way (rate.h). */
+int host_reached(void);
+
 #endif

@@ -9,6 +9,8 @@
  */
 #include "rate.h"
 
+#include "host.h"
+
 enum { MARK_BYTES = 4 };
 
 u32 sw_rate_mark;
@@ -68,5 +70,6 @@ void rate_tell(void) {
   for (u32 i = 0; i < SW_QUEUES_MAX; i++) {
     if (sw_sources[i].active && !has_reached(&sw_sources[i])) return;
   }
+  if (!host_reached()) return;
   __atomic_store_n(&sw_control()->rate_reached, sw_rate_mark, __ATOMIC_RELEASE);
 }

@@ -100,7 +100,8 @@ export class HostRig {
     for (const deadline = Date.now() + 5000; ; ) {
       const status = await this.status();
       const { seen, lost } = status.host!;
-      if (status.counters.frames + lost.packets === seen.packets || Date.now() > deadline) return status;
+      const known = status.counters.frames + lost.packets + status.drops.shed;
+      if (known === seen.packets || Date.now() > deadline) return status;
       await sleep(20);
     }
   }

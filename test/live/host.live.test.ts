@@ -133,7 +133,8 @@ describe("mode host", { skip: liveSkipReason() }, () => {
   });
 
   test("when the sensor cannot keep up, what finds no room is counted: seen = counted + lost", async (t) => {
-    const tables = '[host]\nring_bytes = "64KiB"\n[wake]\nsleep_min = "20ms"\nsleep_max = "20ms"\n';
+    const tables =
+      '[shedding]\nenabled = false\n[host]\nring_bytes = "64KiB"\n[wake]\nsleep_min = "20ms"\nsleep_max = "20ms"\n';
     await withRig({ tables }, async (rig) => {
       rig.host.exec("ethtool", "-K", "h0", "gro", "on");
       await generate(rig.peer, "p0", { seconds: 1, rate: 200_000 });
@@ -147,6 +148,39 @@ describe("mode host", { skip: liveSkipReason() }, () => {
       assert.equal(await rig.stop(), 0, rig.log);
       const sum = rig.manifests().reduce((total, { frames, drops }) => total + frames + drops.ring_buffer, 0);
       assert.equal(sum, seen.packets, "over all manifests");
+    });
+  });
+
+  test("under overload a sample gets records, and what gets none is summed up: seen = counted + shed + lost", async (t) => {
+    const tables = '[host]\nring_bytes = "64KiB"\n[wake]\nsleep_min = "20ms"\nsleep_max = "20ms"\n';
+    await withRig({ tables }, async (rig) => {
+      rig.host.exec("ethtool", "-K", "h0", "gro", "on");
+      await generate(rig.peer, "p0", { seconds: 3, rate: 200_000 });
+      const status = await rig.settled();
+      const { seen, lost } = status.host!;
+      const { shed } = status.drops;
+      t.diagnostic(
+        `${seen.packets} seen, ${status.counters.frames} counted, ${shed} shed, ${lost.packets} lost, now 1/${1 / status.shedding!.sampling}`,
+      );
+      assert.ok(shed > seen.packets / 2, "it was sampled");
+      assert.ok(lost.packets < shed, "and loses less by accident");
+      assert.equal(status.counters.frames + shed + lost.packets, seen.packets);
+      assert.equal(await rig.stop(), 0, rig.log);
+      const manifests = rig.manifests();
+      const sampled = manifests.filter(({ sampling }) => sampling < 1);
+      assert.ok(sampled.length > 0);
+      let bytes = 0;
+      for (const { frames, sampling, shed: section, drops } of sampled) {
+        assert.equal(section!.packets, drops.shed, "what was shed is told with the rate it was shed at");
+        bytes += section!.bytes;
+        const estimate = frames / sampling;
+        const truth = frames + drops.shed + drops.ring_buffer;
+        // An interval without accidents: the kept ones stand for all.
+        if (drops.ring_buffer === 0 && truth > 20_000) assert.ok(Math.abs(estimate / truth - 1) < 0.1, `${estimate} ${truth}`);
+      }
+      assert.equal(status.counters.frame_bytes + bytes + lost.bytes, seen.bytes, "bytes too");
+      const total = manifests.reduce((sum, { frames, drops }) => sum + frames + drops.shed + drops.ring_buffer, 0);
+      assert.equal(total, seen.packets, "over all manifests");
     });
   });
 
