@@ -8,6 +8,7 @@ import {
   DIMENSION4,
   DIMENSION6,
   encodeTraffic,
+  estimateTraffic,
   makeTraffic,
   type Planes,
   type Traffic,
@@ -80,6 +81,7 @@ export function archiveOf(
   changes: Partial<ManifestHead> = {},
 ): Uint8Array<ArrayBuffer> {
   using traffic = disposable(trafficFrom(grb, rows, changes.byte_order ?? "big"));
+  if (changes.shed !== undefined) estimateTraffic(traffic, changes.sampling ?? 1);
   const count = (isSix: boolean) =>
     rows.filter(([src]) => src.includes(":") === isSix).reduce((total, [, , packets]) => total + packets, 0);
   const [ipv4, ipv6] = [count(false), count(true)];

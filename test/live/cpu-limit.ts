@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "no
 import { join } from "node:path";
 
 const PERIOD_US = 100_000;
+/** It gets what it may have, whatever else runs: a slow machine is not one whose CPU others take. */
+const SHARES = 262_144;
+const WEIGHT_MAX = 10_000;
 
 /** Where groups of the CPU controller are made, or undefined where there is none that this process may use. */
 function cpuRoot(): { path: string; version: 1 | 2 } | undefined {
@@ -30,7 +33,11 @@ export class CpuLimit {
       if (root.version === 1) {
         writeFileSync(join(path, "cpu.cfs_period_us"), String(PERIOD_US));
         writeFileSync(join(path, "cpu.cfs_quota_us"), String(quota));
-      } else writeFileSync(join(path, "cpu.max"), `${quota} ${PERIOD_US}`);
+        writeFileSync(join(path, "cpu.shares"), String(SHARES));
+      } else {
+        writeFileSync(join(path, "cpu.max"), `${quota} ${PERIOD_US}`);
+        writeFileSync(join(path, "cpu.weight"), String(WEIGHT_MAX));
+      }
       writeFileSync(join(path, "cgroup.procs"), String(pid));
       return new CpuLimit(path);
     } catch {

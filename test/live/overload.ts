@@ -2,10 +2,11 @@
  * Ten times the load that the sensor can take: every total must be exact, every estimate of a busy link within its stated
  * bound, every interval in the spool in time.
  *
- *   node dist/test/live/overload.js [--seconds 60] [--cpu 10] [--times 10] [--links 5000]
+ *   node dist/test/live/overload.js [--seconds 60] [--cpu 25] [--times 10] [--links 5000]
  *
- * The sensor gets a share of a CPU (a control group; where there is none it is slowed by few frames and long sleeps). First
- * its highest rate without loss is found, shedding off; then it is offered so many times that rate, shedding on.
+ * The sensor is made slow: few frames and long sleeps bound what it can capture, and a control group gives all its threads
+ * together a quarter of one CPU. First its highest rate without loss is found, shedding off; then it is offered so many times
+ * that rate, shedding on.
  */
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, statSync } from "node:fs";
@@ -23,7 +24,7 @@ export interface OverloadOptions {
   /** Offered frames a second; absent: `times` the rate that is found to be free of loss. */
   rate?: number;
   times: number;
-  /** Share of a CPU for the sensor, per cent; absent: few frames and long sleeps. */
+  /** Share of a CPU for the sensor, per cent; absent: no limit. */
   cpu?: number;
   links: number;
 }
@@ -45,8 +46,8 @@ export interface OverloadReport {
 }
 
 const TOP_LINKS = 100;
+/** What it can take at most is a ring full every 20 ms. */
 const SLOW = 'frames = 1024\n[wake]\nsleep_min = "20ms"\nsleep_max = "20ms"\n';
-const STARVED = "frames = 16384\n";
 const SIZE = [60, 300] as const;
 
 /** A sensor under its limit, ready; `close` ends both. */
@@ -54,7 +55,7 @@ async function startSensor(
   options: OverloadOptions,
   shedding: boolean,
 ): Promise<{ rig: Rig; close(): Promise<void> }> {
-  const tables = `[memory]\n${options.cpu === undefined ? SLOW : STARVED}[shedding]\nenabled = ${shedding}\n`;
+  const tables = `[memory]\n${SLOW}[shedding]\nenabled = ${shedding}\n`;
   const rig = new Rig({ tables });
   let limit: CpuLimit | undefined;
   try {
@@ -111,12 +112,13 @@ export async function overload(options: OverloadOptions): Promise<OverloadReport
     await sleep(2500);
     assert.equal(offered(status), sent.frames, "live: sent = counted + shed + other drops");
     assert.equal(await rig.stop(), 0, rig.log);
-    const late = Math.max(...archivesIn(rig.spool).map((path) => statSync(path).mtimeMs));
-    assert.ok(late > 0);
     const manifests = rig.manifests();
     const totals = checkTotals(manifests, sent);
     const lateMsMax = lateness(rig, manifests);
-    assert.ok(lateMsMax <= 1000, `an interval was in the spool ${lateMsMax.toFixed(0)} ms after its end`);
+    assert.ok(
+      lateMsMax <= 1000,
+      `an interval was in the spool ${lateMsMax.toFixed(0)} ms after its end\n${rig.log}`,
+    );
     const links = checkLinks(rig, manifests, truth, sent.exact);
     rmSync(rig.spool, { recursive: true });
     return {
@@ -220,7 +222,7 @@ if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
     options: {
       seconds: { type: "string", default: "60" },
-      cpu: { type: "string", default: "10" },
+      cpu: { type: "string", default: "25" },
       times: { type: "string", default: "10" },
       rate: { type: "string" },
       links: { type: "string", default: "5000" },
