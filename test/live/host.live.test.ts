@@ -176,10 +176,14 @@ describe("mode host", { skip: liveSkipReason() }, () => {
         const estimate = frames / sampling;
         const truth = frames + drops.shed + drops.ring_buffer;
         // An interval without accidents: the kept ones stand for all.
-        if (drops.ring_buffer === 0 && truth > 20_000) assert.ok(Math.abs(estimate / truth - 1) < 0.1, `${estimate} ${truth}`);
+        if (drops.ring_buffer === 0 && truth > 20_000)
+          assert.ok(Math.abs(estimate / truth - 1) < 0.1, `${estimate} ${truth}`);
       }
       assert.equal(status.counters.frame_bytes + bytes + lost.bytes, seen.bytes, "bytes too");
-      const total = manifests.reduce((sum, { frames, drops }) => sum + frames + drops.shed + drops.ring_buffer, 0);
+      const total = manifests.reduce(
+        (sum, { frames, drops }) => sum + frames + drops.shed + drops.ring_buffer,
+        0,
+      );
       assert.equal(total, seen.packets, "over all manifests");
     });
   });

@@ -18,6 +18,8 @@ export interface HostRecord {
   ifindex: number;
   isOut: boolean;
   head: Uint8Array;
+  /** Of the first packets after a change of the sampling rate. */
+  mark?: number;
 }
 
 export class KernelRing {
@@ -66,6 +68,7 @@ export class KernelRing {
     set("packets", record.packets);
     set("bytes", record.bytes);
     set("ifindex", record.ifindex);
+    set("mark", record.mark ?? 0);
     set("captured", head.length | (record.isOut ? 1 << HOST_DIRECTION_SHIFT : 0));
     bytes.set(head, HOST_RECORD.fields.head!.offset);
     return this.putRaw(bytes, (bytes.length | flags) >>> 0);

@@ -158,6 +158,44 @@ test("records of another shape, and positions that run wild, are counted and nev
   );
 });
 
+for (const isMarked of [true, false]) {
+  test(`a change of the sampling rate: no interval has packets of both (${isMarked ? "marks" : "by position"}, seed ${seed})`, () => {
+    const random = new Random(seed);
+    for (let round = 0; round < 20; round++) {
+      const host = hostFixture(1 + random.below(3));
+      const { control, exports } = host.fixture;
+      host.view.addInterface(3, ETHERNET);
+      const [before, after] = [new Model(), new Model()];
+      const traffic = (count: number, model: Model, mark = 0): void => {
+        for (let i = 0; i < count; i++) {
+          const packets = random.chance(0.7) ? 1 : 1 + random.below(60);
+          const head = randomFrame(random, ETHERNET);
+          const record = plain({ packets, bytes: packets * 100, head, mark });
+          if (random.pick(host.rings).put(record)) expect(model, record);
+          if (random.chance(0.2)) exports.breathe(1 + random.below(100));
+        }
+      };
+      const mark = 1 + random.below(0xfffffff0);
+      traffic(random.below(100), before);
+      control.storeU32("rate_mark", mark);
+      traffic(random.below(30), before);
+      exports.breathe(1);
+      assert.equal(control.u32("rate_seen"), mark);
+      if (isMarked) traffic(random.below(100), after, mark);
+      host.view.settleRate(host.rings.length);
+      control.storeU32("rate_settled", mark);
+      traffic(random.below(100), after, isMarked ? mark : 0);
+      for (let breath = 0; breath < 500 && control.u32("rate_reached") !== mark; breath++)
+        exports.breathe(64);
+      assert.equal(control.u32("rate_reached"), mark, "every ring comes to its first new record");
+      assert.equal(exports.breathe(4096), 0, "and stands there");
+      host.fixture.seal((slot) => before.check(slot), "rate");
+      drain(host);
+      host.fixture.seal((slot) => after.check(slot), "clock");
+    }
+  });
+}
+
 test("an interface that the table does not hold is counted under a reason of its own", () => {
   const host = hostFixture(1);
   host.rings[0]!.put(plain({ packets: 3, bytes: 180 }));

@@ -81,6 +81,7 @@ static void put_record(u32 word) {
   if (*producer - *consumer + stride > SIZE) return;
   u64 start = *producer;
   struct host_record record = {.packets = (u32)take(1), .ifindex = (u32)take(1)};
+  record.mark = (u32)take(1) & 3;
   record.bytes = record.packets * (u32)take(2);
   record.captured = (u32)take(1) | (u32)take(1) << SW_HOST_DIRECTION_SHIFT;
   u32 length = (u32)take(1) % (SW_HOST_HEAD_BYTES + 1);
@@ -115,12 +116,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   set_up();
   while (input_left > 0) {
     struct host_interface *interface = &sw_control()->host_interfaces[take(1)];
-    switch (take(1) % 9) {
+    switch (take(1) % 10) {
       case 0: case 1: case 2: put_record(sizeof(struct host_record)); break;
       case 3: put_record((u32)take(4)); break;
       case 4: *interface = (struct host_interface){.ifindex = (u32)take(1), .link_type = (u32)take(1)}; break;
       case 5: breathe((u32)take(2)); break;
       case 6: finish_seal(); seal_begin(SW_SEAL_CLOCK); break;
+      case 9:
+        sw_control()->rate_mark = (u32)take(1);
+        sw_control()->rate_settled = (u32)take(1);
+        sw_control()->host_rings[0].rate_position = take(2);
+        break;
       case 7: *(u64 *)at(take(1) & 1 ? PRODUCER : CONSUMER) = take(8); break;
       default: if (seal_step((u32)take(2)) == 1) read_slot(); break;
     }
