@@ -10,6 +10,7 @@ import { type BenchOptions, describeMachine, type Row, type RowGroup, renderTabl
 import { anonymizeGroup } from "./rows/anonymize.js";
 import { captureGroup } from "./rows/capture.js";
 import { challengeGroup } from "./rows/challenge.js";
+import { extensionGroup } from "./rows/extension.js";
 import { graphblasGroup } from "./rows/graphblas.js";
 import { hostGroup } from "./rows/host.js";
 import { ingestGroup } from "./rows/ingest.js";
@@ -25,6 +26,7 @@ export const GROUPS: readonly RowGroup[] = [
   ingestGroup,
   challengeGroup,
   captureGroup,
+  extensionGroup,
   inlineGroup,
   hostGroup,
   memoryGroup,

@@ -8,7 +8,6 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { setThreadName, threadCpuNs, wakeRx } from "xdp-node";
 import { SEAL_CAUSES } from "../../lib/abi.js";
 import { HeldView } from "../extension/held-view.js";
-import { wallNs } from "../extension/wall-clock.js";
 import { FORWARD_BREATH_FRAMES, Forwarder } from "./forwarder.js";
 import { HostView } from "./host-view.js";
 import {
@@ -128,8 +127,8 @@ class CaptureLoop {
 
   /** Frames of this breath bear the time of day; how long the breath before it is ago shows whether anything stopped us. */
   #stamp(held: HeldView): void {
-    held.setTime(wallNs());
     const now = performance.now();
+    held.setTime(performance.timeOrigin + now);
     if (this.#breathedAt > 0 && now - this.#breathedAt > this.#vitals[VITALS.pauseMs]!) {
       this.#vitals[VITALS.pauseMs] = now - this.#breathedAt;
     }

@@ -14,7 +14,7 @@ import { ExtensionMember, type MemberEvents } from "./member.js";
 import type { ExtensionSettings } from "./protocol.js";
 
 /** How often calls are looked at: what a stuck one costs is frames of its own, not of anybody else. */
-const WATCH_MS = 25;
+const WATCH_MS = 50;
 /** An interval waits so long for what extensions made of it, then goes without. */
 const COLLECT_MS = 500;
 

@@ -19,6 +19,7 @@ const SLEEP_MS_MIN = 0.5;
 const SLEEP_MS_MAX = 8;
 /** How often written pages are looked for; it reads 8 bytes for every 4 KiB of frames. */
 const TIDY_MS = 5000;
+const PUBLISH_MS = 100;
 const FRAME_BYTES = 24;
 /** The first verdict, SW_PASS; 0 is none. */
 const PASS = 1;
@@ -49,6 +50,7 @@ class ExtensionLoop {
   #second = 0;
   #sleepMs = 1;
   #tidiedAt = performance.now();
+  #publishedAt = 0;
 
   constructor(data: ExtensionWorkerData) {
     this.#data = data;
@@ -128,7 +130,7 @@ class ExtensionLoop {
 
   #batch(ring: Ring, from: number, count: number): void {
     const output = this.#program.batch(ring.at + (from & (ring.entries - 1)) * FRAME_BYTES, count);
-    this.#take(output);
+    if (output !== undefined) this.#take(output);
     if (ring.verdicts !== undefined) {
       const given = this.#program.verdicts(count);
       // A frame that it has nothing to say about passes, and need not wait until that is too late.
@@ -182,8 +184,11 @@ class ExtensionLoop {
 
   /** Sleeps: files until the next frames, else by time, adapted so that a wake finds thousands of frames. */
   #rest(found: number, seen: number): void {
-    this.#vitals[VITALS.cpuNs] = Number(threadCpuNs());
     const now = performance.now();
+    if (now - this.#publishedAt > PUBLISH_MS) {
+      this.#publishedAt = now;
+      this.#vitals[VITALS.cpuNs] = Number(threadCpuNs());
+    }
     if (now - this.#tidiedAt > TIDY_MS) {
       this.#tidiedAt = now;
       this.#vitals[VITALS.memory] = this.#program.tidy();
@@ -193,8 +198,8 @@ class ExtensionLoop {
       return;
     }
     if (this.#data.givesVerdicts) this.#sleepMs = 0.05;
-    else if (found > FRAMES_PER_WAKE) this.#sleepMs = Math.max(SLEEP_MS_MIN, this.#sleepMs / 2);
-    else if (found < FRAMES_PER_WAKE / 2) this.#sleepMs = Math.min(SLEEP_MS_MAX, this.#sleepMs * 1.25);
+    else if (found > 2 * FRAMES_PER_WAKE) this.#sleepMs = Math.max(SLEEP_MS_MIN, this.#sleepMs / 2);
+    else if (found < FRAMES_PER_WAKE) this.#sleepMs = Math.min(SLEEP_MS_MAX, this.#sleepMs * 1.25);
     Atomics.wait(this.#calls, CALLS.stop, 0, this.#sleepMs);
   }
 }

@@ -76,9 +76,15 @@ export class HeldView {
     this.#longs[AGE] = ns;
   }
 
-  /** Frames that are taken from now on bear this time. */
-  setTime(ns: bigint): void {
-    this.#longs[TIME] = ns;
+  /**
+   * Frames that are taken from now on bear this time, ms since 1970 UTC (to a microsecond). Only for the thread that takes
+   * them; two words, because a bigint a breath would be garbage.
+   */
+  setTime(ms: number): void {
+    const ns = Math.round(ms * 1000) * 1000;
+    const high = Math.floor(ns / 2 ** 32);
+    this.#words[2 * TIME] = ns - high * 2 ** 32;
+    this.#words[2 * TIME + 1] = high;
   }
 
   tap(index: number): TapView {

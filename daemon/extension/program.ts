@@ -47,6 +47,9 @@ export interface Output {
   eventsLost: number;
 }
 
+const [ROWS_USED, ROWS_LOST] = [IO.rows_used!, IO.rows_lost!];
+const [LABELS_USED, EVENTS_USED, EVENTS_LOST] = [IO.labels_used!, IO.events_used!, IO.events_lost!];
+
 /** Where an interval's rows go while seal() has more: no honest extension needs so many calls. */
 const SEAL_CALLS_MAX = 4096;
 
@@ -111,10 +114,12 @@ export class ExtensionProgram {
     this.#look();
   }
 
-  /** Hands a batch over. */
-  batch(descriptors: number, count: number): Output {
-    this.#run(() => this.#exports.batch(descriptors, count));
-    return this.#output();
+  /** Hands a batch over. Undefined when the extension has nothing to say. */
+  batch(descriptors: number, count: number): Output | undefined {
+    this.#mark(true);
+    this.#exports.batch(descriptors, count);
+    this.#mark(false);
+    return this.#hasOutput() ? this.#output() : undefined;
   }
 
   /** The interval ends: `take` gets what the extension gives, which may be more than there is room for at a time. */
@@ -173,6 +178,13 @@ export class ExtensionProgram {
     } finally {
       this.#mark(false);
     }
+  }
+
+  /** Nearly every batch of most extensions says nothing: then nothing is made of it. */
+  #hasOutput(): boolean {
+    this.#look();
+    const io = this.#io;
+    return (io[ROWS_USED]! | io[LABELS_USED]! | io[EVENTS_USED]! | io[ROWS_LOST]! | io[EVENTS_LOST]!) !== 0;
   }
 
   #output(): Output {
