@@ -14,6 +14,7 @@ export function seeds(seed) {
         0,
         packets,
         3 + random.below(3),
+        0,
         5,
         220,
         head.length,
