@@ -2,7 +2,7 @@
  * Mode inline, in the capture worker's thread: calls the kernel for frames that a breath has put on TX rings, once a
  * breath and socket, and waits for frames of either side instead of sleeping by time: here latency is what counts.
  */
-import { setTimerSlack, waitForFrames, wakeTx } from "xdp-node";
+import { setRealtime, setTimerSlack, waitForFrames, wakeTx, type XdpError } from "xdp-node";
 import type { SandboxExports } from "./sandbox.js";
 
 /** What a worker needs to know to forward: descriptors of its sockets by entry of the ring table. */
@@ -12,12 +12,16 @@ export interface ForwardData {
   receiving: number[];
   /** Under load: how long frames may gather before they are looked at, microseconds; 0: not at all. */
   gatherUs: number;
+  /** Schedule this thread in real time. */
+  realtime: boolean;
 }
 
 /** Frames of a breath: few enough that those in front do not wait long for the call that sends them. */
 export const FORWARD_BREATH_FRAMES = 256;
 /** Buffers that go on uncounted at a time while no interval has memory. */
 const UNCOUNTED_BUFFERS = 1024;
+/** The lowest there is: other real-time threads of the host go first. */
+const REALTIME_PRIORITY = 1;
 /** Calls for one socket in a row, when the kernel sends only a part in each. */
 const CALLS_MAX = 8;
 const EAGAIN = 11;
@@ -39,6 +43,7 @@ export class Forwarder {
     this.#exports = exports;
     this.#data = data;
     setTimerSlack(1000);
+    if (data.realtime) beRealtime();
     this.#receiving = data.receiving.map((entry) => data.fds[entry]!);
   }
 
@@ -81,5 +86,15 @@ export class Forwarder {
       this.send();
       waitForFrames([], 100);
     }
+  }
+}
+
+/** The error crosses to another thread, which keeps nothing of it but its text: the mend has to be in that. */
+function beRealtime(): void {
+  try {
+    setRealtime(REALTIME_PRIORITY);
+  } catch (error) {
+    const { message, mend } = error as XdpError;
+    throw new Error(`${message}; ${mend}, or leave inline.realtime out`, { cause: error });
   }
 }

@@ -44,6 +44,10 @@ export const inline = z
     gather: durationMs({ min: "0s", max: "10ms" })
       .prefault("20us")
       .describe("under load let frames gather so long: less CPU time, more delay"),
+    realtime: z
+      .boolean()
+      .default(false)
+      .describe("forward before everything else on the CPU (SCHED_FIFO); wants more than one CPU"),
     verdict: z
       .string()
       .min(1)

@@ -281,7 +281,12 @@ export class InlineSource implements FrameSource {
       memory,
       queues: sockets.length,
       wakeFds: [],
-      forward: { fds: sockets.map(({ fd }) => fd), receiving, gatherUs: this.#config.inline.gather * 1000 },
+      forward: {
+        fds: sockets.map(({ fd }) => fd),
+        receiving,
+        gatherUs: this.#config.inline.gather * 1000,
+        realtime: this.#config.inline.realtime,
+      },
     };
   }
 

@@ -1,6 +1,7 @@
 /** Mode inline forwards what it counts: frames in = frames out + drops by name, and frames leave as they came. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { generate } from "../../bench/generator/generator.js";
 import type { Forward } from "../../lib/forward.js";
@@ -12,6 +13,9 @@ import { replayFrames } from "./tools/replay.js";
 import { sendStream, serveStream } from "./tools/stream.js";
 import { record, tcpdumpSkipReason } from "./tools/tcpdump.js";
 
+/** /proc/PID/stat, counted from the field after the name; values of sched(7). */
+const SCHEDULING_POLICY = 38;
+const SCHED_FIFO = "1";
 const ADDRESSES = ["10.9.0.1/24", "10.9.0.2/24"] as const;
 
 async function withRig(options: InlineOptions, body: (rig: InlineRig) => Promise<void>): Promise<void> {
@@ -111,6 +115,20 @@ describe("mode inline", { skip: liveSkipReason() }, () => {
       assert.equal(seen.length, 3000);
       for (const [i, { bytes }] of seen.entries()) assert.ok(frames[i]!.bytes.equals(bytes), `frame ${i}`);
       assert.ok((await rig.status()).counters.multi_buffer > 1000);
+    });
+  });
+
+  test("in real time, where that is asked for", async () => {
+    await withRig({ inline: "realtime = true\n" }, async (rig) => {
+      await generate(rig.left, "tx0", { count: 10_000, rate: 50_000 });
+      assert.equal((await rig.forwarded("rx0", 10_000)).forwarded, 10_000);
+      const tasks = `/proc/${rig.child!.pid}/task`;
+      const realtime = readdirSync(tasks).filter((id) => {
+        const stat = readFileSync(`${tasks}/${id}/stat`, "utf8");
+        return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[SCHEDULING_POLICY] === SCHED_FIFO;
+      });
+      const names = realtime.map((id) => readFileSync(`${tasks}/${id}/comm`, "utf8").trim());
+      assert.deepEqual(names, ["sw-capture-0"], "the capture thread and no other");
     });
   });
 

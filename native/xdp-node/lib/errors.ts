@@ -221,6 +221,13 @@ const TABLE: Record<string, Record<string, Row>> = {
     EBADF: CLOSED,
   },
   query: { ENODEV: NO_INTERFACE },
+  realtime: {
+    EPERM: {
+      code: "XDP_NOT_PERMITTED",
+      why: "not permitted",
+      mend: "grant CAP_SYS_NICE, or raise the limit (ulimit -r 1, LimitRTPRIO=1; RestrictRealtime=no)",
+    },
+  },
   seccomp: { EINVAL: NO_SECCOMP, ENOSYS: NO_SECCOMP },
 };
 

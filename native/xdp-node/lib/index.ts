@@ -67,6 +67,7 @@ export {
   cpuNsOfThread,
   setThreadAffinity,
   setThreadName,
+  setRealtime,
   setTimerSlack,
   threadCpuNs,
   threadId,

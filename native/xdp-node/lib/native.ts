@@ -191,6 +191,7 @@ export interface Native {
   holdPromiscuous(ifindex: number): number;
   setPromiscuous(name: string, on: boolean): void;
   setThreadAffinity(cpu: number): void;
+  setRealtime(priority: number): void;
   setTimerSlack(ns: number): void;
   setThreadName(name: string): void;
   dropCapabilities(keep: number[]): { threads: number };

@@ -31,3 +31,11 @@ export function cpuNsOfThread(id: number): number {
 export function setTimerSlack(ns: number): void {
   guard("set the timer slack", () => native.setTimerSlack(ns));
 }
+
+/**
+ * Real-time scheduling (SCHED_FIFO) for the calling thread, 1 to 99: it runs before everything that is not.
+ * @throws XdpError XDP_NOT_PERMITTED without CAP_SYS_NICE and RLIMIT_RTPRIO
+ */
+export function setRealtime(priority: number): void {
+  guard("schedule this thread in real time", () => native.setRealtime(priority));
+}

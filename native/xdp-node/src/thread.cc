@@ -52,6 +52,15 @@ static void SetThreadName(const Napi::CallbackInfo& info) {
   prctl(PR_SET_NAME, name.substr(0, 15).c_str(), 0, 0, 0);
 }
 
+// setRealtime(priority): SCHED_FIFO for the calling thread; threads that it starts have none of it.
+static void SetRealtime(const Napi::CallbackInfo& info) {
+  struct sched_param param = {};
+  param.sched_priority = static_cast<int>(IntegerArgument(info, 0, "priority", 1, 99));
+  if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) != 0) {
+    Fail(info.Env(), "realtime", "sched_setscheduler", errno);
+  }
+}
+
 // setTimerSlack(ns): how late the calling thread's short sleeps may end.
 static void SetTimerSlack(const Napi::CallbackInfo& info) {
   int64_t ns = IntegerArgument(info, 0, "ns", 1, INT32_MAX);
@@ -61,6 +70,7 @@ static void SetTimerSlack(const Napi::CallbackInfo& info) {
 }
 
 void InitThread(Napi::Env env, Napi::Object exports) {
+  exports.Set("setRealtime", Napi::Function::New(env, SetRealtime, "setRealtime"));
   exports.Set("setTimerSlack", Napi::Function::New(env, SetTimerSlack, "setTimerSlack"));
   exports.Set("threadCpuNs", Napi::Function::New(env, ThreadCpuNs, "threadCpuNs"));
   exports.Set("threadId", Napi::Function::New(env, ThreadId, "threadId"));
