@@ -14,8 +14,17 @@
  *   host rings           mode host: the BPF ring buffers, mapped MAP_FIXED
  */
 import { HELD_STRUCT } from "./abi-held.js";
+import {
+  HOST_INTERFACE_STRUCT,
+  HOST_INTERFACES_MAX,
+  HOST_RECORD_STRUCT,
+  HOST_RING_STRUCT,
+  HOST_RINGS_MAX,
+} from "./abi-host.js";
 import { SparsewireError } from "./errors.js";
 import { FRAME_REASONS } from "./reasons.js";
+
+export * from "./abi-host.js";
 
 export const ABI_VERSION = 1;
 export const WASM_PAGE = 65536;
@@ -25,16 +34,6 @@ export const HEAP_OFFSET = CONTROL_OFFSET + CONTROL_BYTES;
 
 /** Most RX queues that one sandbox can serve. */
 export const QUEUES_MAX = 16;
-/** Most BPF ring buffers that one sandbox can drain; a power of two. */
-export const HOST_RINGS_MAX = 8;
-/** Mode host: most interfaces watched at a time. */
-export const HOST_INTERFACES_MAX = 512;
-/** Mode host: bytes of a packet that its record holds. */
-export const HOST_HEAD_BYTES = 128;
-/** Mode host: bit of a record's `captured` that says the packet was sent, not received. */
-export const HOST_DIRECTION_SHIFT = 16;
-/** Mode host: what an entry of the interface table holds when its interface has gone. */
-export const HOST_INTERFACE_GONE = 0xffffffff;
 /** Sealed intervals that can wait for the matrix worker: two, swapped at a seal. */
 export const SLOTS = 2;
 /** log2 of packets in a sub-window: each full log is sorted and folded at once. */
@@ -141,45 +140,6 @@ export const QUEUE_STRUCT: StructSpec = {
     ["out_down", "u32"], // written by the host: 1 = the interface of this entry is down, nothing can leave by it
     ["extension_base", "u32"], // where the UMEM lies in an extension's memory
     ...FORWARD_COUNTERS.map((name): FieldSpec => [name, "u64"]),
-  ],
-};
-
-/** Mode host: a BPF ring buffer as the kernel lays it out (two position pages, data mapped twice). */
-export const HOST_RING_STRUCT: StructSpec = {
-  name: "host_ring",
-  fields: [
-    ["consumer", "u32"], // offset of the page with the u64 position up to which it has been read
-    ["producer", "u32"], // offset of the page with the u64 position up to which it has been reserved
-    ["data", "u32"],
-    ["size", "u32"], // bytes of data, a power of two; mapped twice, so that no record is cut at the end
-    ["active", "u32"],
-    ["bad_records", "u32"], // records of another shape than the program makes: never read
-    ["records", "u64"], // records taken
-    ["rate_position", "u64"], // from here on all records are of the new rate, marked or not (rate_settled)
-  ],
-};
-
-/** Mode host: an interface that packets can come by. A table with open addressing, from ifindex % its size on. */
-export const HOST_INTERFACE_STRUCT: StructSpec = {
-  name: "host_interface",
-  fields: [
-    ["ifindex", "u32"], // 0: free; HOST_INTERFACE_GONE: free, but the search goes on
-    ["link_type", "u32"], // LINKTYPE_ of its packets
-    ["packets", "u64", 2], // received, sent; on the wire
-    ["bytes", "u64", 2],
-  ],
-};
-
-/** Mode host: one record of the ring buffer, as bpf/host.bpf.c writes it. */
-export const HOST_RECORD_STRUCT: StructSpec = {
-  name: "host_record",
-  fields: [
-    ["packets", "u32"], // on the wire: the segments of a super-packet
-    ["bytes", "u32"], // on the wire, of all of them
-    ["ifindex", "u32"],
-    ["captured", "u32"], // bytes of head that are set; from HOST_DIRECTION_SHIFT on: 0 received, 1 sent
-    ["mark", "u32"], // of the first packets after a change of the sampling rate (bpf/shed.h); else 0
-    ["head", "u64", HOST_HEAD_BYTES / 8], // the first bytes, VLAN tags where they are on the wire
   ],
 };
 

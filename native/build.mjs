@@ -149,14 +149,20 @@ const STEPS = [
     inputs: () =>
       filesBelow("native/sandbox")
         .filter(isC)
-        .concat("lib/abi.ts", "lib/abi-header.ts", "lib/reasons.ts", "native/build.mjs"),
+        .concat("lib/abi.ts", "lib/abi-host.ts", "lib/abi-header.ts", "lib/reasons.ts", "native/build.mjs"),
     output: "native/sandbox/build/capture.wasm",
   },
   {
     name: "BPF",
     make: bpf,
     inputs: () =>
-      filesBelow("bpf").concat("lib/abi.ts", "lib/abi-header.ts", "lib/reasons.ts", "native/build.mjs"),
+      filesBelow("bpf").concat(
+        "lib/abi.ts",
+        "lib/abi-host.ts",
+        "lib/abi-header.ts",
+        "lib/reasons.ts",
+        "native/build.mjs",
+      ),
     output: "bpf/build/redirect.bpf.o",
   },
   {
