@@ -4,7 +4,7 @@ import { liveSkipReason } from "../../test/live/tools/netns.js";
 import { runTool } from "../../test/live/tools/tool.js";
 import { generate } from "../generator/generator.js";
 import type { BenchOptions, Row, RowGroup } from "../report.js";
-import { inlineSensor, type Joiner, kernelBridge, Wire, xdpRedirect } from "../wire/wire.js";
+import { inlineRealtime, inlineSensor, type Joiner, kernelBridge, Wire, xdpRedirect } from "../wire/wire.js";
 
 const JOINERS: readonly Joiner[] = [inlineSensor, xdpRedirect, kernelBridge];
 /** Frames a second each way; 0: as fast as the generator goes. */
@@ -86,7 +86,7 @@ async function delay({ seconds, smoke }: BenchOptions, say: (text: string) => vo
     rowOf("a cable by itself", "p50", bare, 0),
     rowOf("a cable by itself", "p99", bare, 0),
   ];
-  for (const joiner of JOINERS) {
+  for (const joiner of [inlineSensor, inlineRealtime, xdpRedirect, kernelBridge]) {
     say(`delay: ${joiner.name}`);
     using wire = new Wire();
     const session = await joiner.start(wire.middle!);

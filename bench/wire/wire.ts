@@ -58,20 +58,19 @@ export class Wire implements Disposable {
 }
 
 /** The sensor, as an operator starts it. Its CPU time is that of its capture threads. */
-export const inlineSensor: Joiner = {
-  name: "sparsewire inline",
+const sensorWith = (name: string, settings: readonly string[]): Joiner => ({
+  name,
   async start(namespace) {
-    const session = await SensorSession.start(namespace, [
-      "mode=inline",
-      "inline.peer=rx1",
-      "inline.on_exit=closed",
-    ]);
+    const inline = ["mode=inline", "inline.peer=rx1", "inline.on_exit=closed"];
+    const session = await SensorSession.start(namespace, [...inline, ...settings]);
     return {
       cpuNs: async () => (await session.figures()).cpuNs["capture thread"]!,
       stop: () => session.stop(),
     };
   },
-};
+});
+export const inlineSensor = sensorWith("sparsewire inline", []);
+export const inlineRealtime = sensorWith("sparsewire inline, realtime", ["inline.realtime=true"]);
 
 /** The fail-open program alone: bpf_redirect() to the other interface, in native XDP. */
 export const xdpRedirect: Joiner = {
