@@ -52,17 +52,19 @@ export async function steadyTrial(receiver: Receiver, traffic: GeneratorOptions,
   return best;
 }
 
-/** Runs one trial in a network of its own: sender and receiver namespaces, one veth pair. */
+/** Runs one trial in a network of its own: sender and receiver namespaces, one veth pair. `warmUp` is sent unmeasured. */
 export async function runTrial(
   traffic: GeneratorOptions,
   veth: VethOptions,
   start: (namespace: Namespace) => Promise<Session>,
+  warmUp?: GeneratorOptions,
 ): Promise<Trial> {
   using lab = new NetworkLab(PREFIX);
   const [sender, receiver] = [lab.namespace("tx"), lab.namespace("rx")];
   lab.veth(sender, SENDER_INTERFACE, receiver, RECEIVER_INTERFACE, veth);
   const session = await start(receiver);
   try {
+    if (warmUp !== undefined) await generate(sender, SENDER_INTERFACE, warmUp);
     const before = await session.figures();
     const sent = await generate(sender, SENDER_INTERFACE, traffic);
     const after = await session.figures(sent.frames + before.counted + before.dropped);

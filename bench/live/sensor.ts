@@ -97,6 +97,9 @@ function figuresOf(status: SensorStatus): Figures {
     dropped: sum(Object.values(status.drops)),
     cpuNs: {
       "capture thread": sum(status.workers.map(({ cpu_ns }) => cpu_ns)),
+      ...(status.extensions === undefined
+        ? {}
+        : { extensions: sum(status.extensions.map(({ cpu_ns }) => cpu_ns)) }),
       process: status.process.cpu_ns,
     },
   };
