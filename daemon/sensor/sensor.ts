@@ -96,7 +96,11 @@ export class Sensor {
     return this.latest !== undefined;
   }
 
-  async start(): Promise<void> {
+  /**
+   * Opens everything. `capturing` is called when frames are taken, and before the clock that ends intervals starts: the
+   * place for what would hold either up.
+   */
+  async start(capturing: () => Promise<void> = async () => {}): Promise<void> {
     const hashKey = loadHashKey(this.config.ipv6.hash_key_file);
     const options = loadAnonymization(this.config.anonymize);
     this.anonymization = anonymizationOf(options);
@@ -110,7 +114,7 @@ export class Sensor {
           ended = damage === undefined ? {} : { damage };
           if (this.pool !== undefined) void this.#end(damage);
         },
-        warned: (error) => this.#logger.warn(`load shedding is off: ${errorLine(error)}`),
+        warned: (error) => this.#logger.warn(errorLine(error)),
         failed: (error) => this.#fail(error),
       });
       this.#openedNs = wallClockNs();
@@ -132,6 +136,7 @@ export class Sensor {
         this.source.shedding.isLate = () => pool.pending > LATE_INTERVALS;
       for (const interval of early) this.#seal(interval);
       if (ended !== undefined) void this.#end(ended.damage);
+      await capturing();
     } catch (error) {
       await this.shipper?.stop(0);
       await this.source.stop().catch(() => undefined);

@@ -154,6 +154,34 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
     }
   });
 
+  test("an interface that leaves the namespace and returns, with the privileges gone: its queues are bound anew", async () => {
+    const rig = new Rig({ top: 'interval = "200ms"\n', tables, queues: 2 });
+    try {
+      await startConfined(rig);
+      const { sender, receiver } = rig;
+      let total = (await generate(sender, "tx0", { count: 2000, rate: 20_000 })).frames;
+      total = (await rig.settled(total)).counters.frames;
+      for (let round = 1; round <= 2; round++) {
+        receiver.exec("ip", "link", "set", "rx0", "netns", sender.name);
+        for (const deadline = Date.now() + 5000; (await rig.status()).effective !== null; await sleep(50))
+          assert.ok(Date.now() < deadline, rig.log);
+        sender.exec("ip", "link", "set", "rx0", "netns", receiver.name);
+        receiver.exec("ip", "link", "set", "rx0", "up");
+        for (const deadline = Date.now() + 5000; (await rig.status()).effective === null; await sleep(50))
+          assert.ok(Date.now() < deadline, rig.log);
+        assert.match(rig.log, /rx0 is back: 2 queues are bound anew/);
+        await sleep(300);
+        const { counters } = await rig.status();
+        await generate(sender, "tx0", { count: 3000, rate: 20_000 });
+        const after = await rig.settled(counters.frames + 3000);
+        assert.ok(after.counters.frames >= counters.frames + 3000, `round ${round}: ${rig.log}`);
+      }
+      assert.equal(await rig.stop(), 0, rig.log);
+    } finally {
+      rig.close();
+    }
+  });
+
   test("root can become another user; a spool that is not its own is refused", async () => {
     const rig = new Rig({ tables: `${tables}[privileges]\nuser = "nobody"\n` });
     try {

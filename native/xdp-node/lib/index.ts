@@ -41,6 +41,7 @@ export {
 export {
   type Ring,
   type RingSizes,
+  SpareSocket,
   waitForFrames,
   wakeRx,
   wakeTx,
@@ -65,9 +66,9 @@ export {
 } from "./tc.js";
 export {
   cpuNsOfThread,
+  setRealtime,
   setThreadAffinity,
   setThreadName,
-  setRealtime,
   setTimerSlack,
   threadCpuNs,
   threadId,

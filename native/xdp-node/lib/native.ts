@@ -37,6 +37,7 @@ export interface NativeSocketOptions {
   busyPollUsecs: number;
   busyPollBudget: number;
   busyRetryMs: number;
+  spareFd: number;
 }
 
 export interface NativeMapInfo {
@@ -88,6 +89,7 @@ export interface NativeLinkWatch {
 
 export interface NativeLink {
   readonly programId: number;
+  readonly ifindex: number;
   close(): void;
 }
 
@@ -179,6 +181,12 @@ export interface Native {
   notify(socket: string, state: string): number;
   threadCpuNs(): bigint;
   wakeRxFd(fd: number): void;
+  spareSocket(
+    bytes: Uint8Array,
+    umem: NativeSocketOptions["umem"],
+    busyPollUsecs: number,
+    busyPollBudget: number,
+  ): number;
   wakeTxFd(fd: number): number;
   waitForFrames(fds: number[], microseconds: number): number;
   standingCreate(programFd: number, ifindex: number, attachType: number, flags: number): number;

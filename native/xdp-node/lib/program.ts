@@ -104,6 +104,22 @@ export class XdpLink {
     this.mode = attached.native === this.programId ? "native" : "generic";
   }
 
+  /** Whether there is an interface that it is attached to, in this network namespace or another. */
+  get isAttached(): boolean {
+    return this.#native.ifindex !== 0;
+  }
+
+  /** Whether that interface is in this network namespace, by the name it had. Its index may be another one by now. */
+  get isHere(): boolean {
+    try {
+      const index = native.interfaceIndex(this.interfaceName);
+      const { native: driver, generic } = native.xdpAttached(index);
+      return index === this.#native.ifindex && [driver, generic].includes(this.programId);
+    } catch {
+      return false;
+    }
+  }
+
   /** Takes the program off the interface. Close the sockets it feeds first. Detaching twice is harmless. */
   detach(): void {
     this.#native.close();

@@ -27,16 +27,10 @@ export const SOCKET_FAMILIES: readonly Reasoned[] = [
 
 /** Commands of bpf() that work on what is open already. Source: linux/bpf.h. */
 export const BPF_COMMANDS: readonly Reasoned[] = [
-  { name: "map_lookup_elem", number: 1, why: "counters that the program keeps" },
-  { name: "map_update_elem", number: 2, why: "a queue's socket after it was bound anew; sampling rates" },
+  { name: "map_lookup_elem", number: 1, why: "counters that programs keep" },
+  { name: "map_update_elem", number: 2, why: "the socket of a queue that was bound anew; the sampling rate" },
   { name: "map_delete_elem", number: 3, why: "a queue that is given up" },
-  { name: "map_get_next_key", number: 4, why: "walking through a map of counters" },
-  { name: "obj_get_info_by_fd", number: 15, why: "which program an open link holds" },
-  { name: "map_lookup_and_delete_elem", number: 21, why: "taking counters out" },
-  { name: "map_lookup_batch", number: 24, why: "reading many counters in one call" },
-  { name: "map_lookup_and_delete_batch", number: 25, why: "taking many counters out in one call" },
-  { name: "map_update_batch", number: 26, why: "setting many values in one call" },
-  { name: "map_delete_batch", number: 27, why: "removing many entries in one call" },
+  { name: "obj_get_info_by_fd", number: 15, why: "whether the interface of an open link is still there" },
   { name: "link_detach", number: 34, why: "taking an open link off its interface" },
 ];
 

@@ -39,6 +39,41 @@ export interface XskOptions extends RingSizes {
   busyPoll?: { budget: number; usecs: number };
   /** A queue that another process has just left stays busy for a moment: how long to try. Default 200. */
   busyRetryMs?: number;
+  /** Takes this one instead of making a new one, which takes CAP_NET_RAW. It is used up, also by a failure. */
+  spare?: SpareSocket;
+}
+
+/**
+ * An AF_XDP socket for later, when this process may make none any more: it has its UMEM, and binding it and setting it in an
+ * XSKMAP take no capability.
+ */
+export class SpareSocket {
+  #fd: number;
+
+  /**
+   * @param options of the socket that it will be: memory, umem (not shared) and busyPoll count
+   * @throws XdpError XDP_NOT_PERMITTED, XDP_UNSUPPORTED, XDP_BUSY_POLL_REFUSED, XDP_MEMLOCK
+   */
+  constructor({ memory, umem, busyPoll }: Pick<XskOptions, "memory" | "umem" | "busyPoll">) {
+    const range = umem instanceof Umem ? umem.range : { headroom: 0, ...umem };
+    const { usecs = 0, budget = 0 } = busyPoll ?? {};
+    this.#fd = guard("make a spare AF_XDP socket", () =>
+      native.spareSocket(bytesOf(memory), range, usecs, budget),
+    );
+  }
+
+  /** The descriptor, which is the taker's from then on. */
+  take(): number {
+    if (this.#fd < 0) throw badArgument("the spare socket has been used or closed");
+    const fd = this.#fd;
+    this.#fd = -1;
+    return fd;
+  }
+
+  /** Harmless when it has been used. */
+  close(): void {
+    if (this.#fd >= 0) native.closeFd(this.take(), false);
+  }
 }
 
 /**
@@ -192,6 +227,7 @@ function nativeOptions(
     busyPollUsecs: options.busyPoll?.usecs ?? 0,
     busyPollBudget: options.busyPoll?.budget ?? 0,
     busyRetryMs: options.busyRetryMs ?? 200,
+    spareFd: options.spare?.take() ?? -1,
   };
 }
 

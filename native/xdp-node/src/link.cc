@@ -14,7 +14,8 @@ namespace xdp {
 Napi::Function Link::Define(Napi::Env env) {
   return DefineClass(
       env, "Link",
-      {InstanceAccessor<&Link::GetProgramId>("programId"), InstanceMethod<&Link::CloseCall>("close")});
+      {InstanceAccessor<&Link::GetProgramId>("programId"),
+       InstanceAccessor<&Link::GetIfindex>("ifindex"), InstanceMethod<&Link::CloseCall>("close")});
 }
 
 Link::Link(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Link>(info), addon_(Addon::Of(info.Env())) {
@@ -49,6 +50,14 @@ void Link::Close() {
 
 Napi::Value Link::GetProgramId(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), program_id_);
+}
+
+// Of the interface it is attached to now, wherever that is; 0 when it was deleted.
+Napi::Value Link::GetIfindex(const Napi::CallbackInfo& info) {
+  struct bpf_link_info about = {};
+  uint32_t length = sizeof about;
+  if (fd_ < 0 || bpf_obj_get_info_by_fd(fd_, &about, &length) != 0) return Napi::Number::New(info.Env(), 0);
+  return Napi::Number::New(info.Env(), about.xdp.ifindex);
 }
 
 void Link::CloseCall(const Napi::CallbackInfo&) { Close(); }

@@ -18,6 +18,7 @@ class Link : public Napi::ObjectWrap<Link>, public Closable {
 
  private:
   Napi::Value GetProgramId(const Napi::CallbackInfo& info);
+  Napi::Value GetIfindex(const Napi::CallbackInfo& info);
   void CloseCall(const Napi::CallbackInfo& info);
 
   Addon* addon_;

@@ -68,6 +68,16 @@ static void RefuseOverlap(Napi::Env env, const Addon& addon, const Range& area) 
   }
 }
 
+static void SetBusyPoll(Napi::Env env, int fd, int usecs, int budget) {
+  if (usecs == 0) return;
+  int one = 1;
+  if (setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &one, sizeof one) != 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &usecs, sizeof usecs) != 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget) != 0) {
+    Fail(env, "busy-poll", "setsockopt", errno);
+  }
+}
+
 void Socket::Open(Napi::Env env, Napi::Value view, Napi::Object options) {
   RingSizes sizes = SizesOf(options);
   if (!options.Get("umem").IsObject()) FailArgument(env, "umem must be an object");
@@ -78,28 +88,23 @@ void Socket::Open(Napi::Env env, Napi::Value view, Napi::Object options) {
   RefuseOverlap(env, *addon_, area);
   int shared_fd = static_cast<int>(IntegerOf(options, "sharedFd", -1, INT32_MAX));
 
-  fd_ = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+  const int spare = static_cast<int>(IntegerOf(options, "spareFd", -1, INT32_MAX));
+  fd_ = spare >= 0 ? spare : socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
   if (fd_ < 0) Fail(env, "socket", "socket", errno);
-  if (shared_fd < 0) umem.Register(env, fd_);
+  // A spare one has registered it already: without CAP_IPC_LOCK the limit on locked memory would stand in the way.
+  if (shared_fd < 0 && spare < 0) umem.Register(env, fd_);
   CreateRings(env, fd_, sizes);
   // From here on the memory must not go away before Close() has put plain memory back.
   bytes_ = Napi::Persistent(view.As<Napi::Object>());
   Range whole = BytesOf(env, view, "memory");
   rings_ = Napi::Persistent(MapRings(env, fd_, sizes, area, whole.start, &mapped_));
-  SetBusyPoll(env, static_cast<int>(IntegerOf(options, "busyPollUsecs", 0, INT32_MAX)),
-              static_cast<int>(IntegerOf(options, "busyPollBudget", 0, UINT16_MAX)));
+  // A spare one has it already: it takes CAP_NET_ADMIN, which may be gone by now.
+  if (spare < 0) {
+    SetBusyPoll(env, fd_, static_cast<int>(IntegerOf(options, "busyPollUsecs", 0, INT32_MAX)),
+                static_cast<int>(IntegerOf(options, "busyPollBudget", 0, UINT16_MAX)));
+  }
   SetSending(sizes.tx);
   Bind(env, options, shared_fd);
-}
-
-void Socket::SetBusyPoll(Napi::Env env, int usecs, int budget) {
-  if (usecs == 0) return;
-  int one = 1;
-  if (setsockopt(fd_, SOL_SOCKET, SO_PREFER_BUSY_POLL, &one, sizeof one) != 0 ||
-      setsockopt(fd_, SOL_SOCKET, SO_BUSY_POLL, &usecs, sizeof usecs) != 0 ||
-      setsockopt(fd_, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget) != 0) {
-    Fail(env, "busy-poll", "setsockopt", errno);
-  }
 }
 
 // In copy mode the kernel copies each frame to a buffer that counts against the socket's send buffer, and by default
@@ -264,7 +269,27 @@ static Napi::Value WaitForFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), ready < 0 ? 0 : ready);
 }
 
+// spareSocket(bytes, {offset, size, chunkSize, headroom}, busyPollUsecs, busyPollBudget): the descriptor of a socket
+// with that UMEM and no rings.
+static Napi::Value SpareSocket(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!info[1].IsObject()) FailArgument(env, "umem must be an object");
+  const Umem umem = Umem::From(env, info[0], info[1].As<Napi::Object>());
+  int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (fd < 0) Fail(env, "socket", "socket", errno);
+  try {
+    umem.Register(env, fd);
+    SetBusyPoll(env, fd, static_cast<int>(IntegerArgument(info, 2, "busyPollUsecs", 0, INT32_MAX)),
+                static_cast<int>(IntegerArgument(info, 3, "busyPollBudget", 0, UINT16_MAX)));
+  } catch (...) {
+    close(fd);
+    throw;
+  }
+  return Napi::Number::New(env, fd);
+}
+
 void InitSocket(Napi::Env env, Napi::Object exports) {
+  exports.Set("spareSocket", Napi::Function::New(env, SpareSocket, "spareSocket"));
   exports.Set("Socket", Socket::Define(env));
   exports.Set("wakeRxFd", Napi::Function::New(env, WakeRxFd, "wakeRxFd"));
   exports.Set("wakeTxFd", Napi::Function::New(env, WakeTxFd, "wakeTxFd"));

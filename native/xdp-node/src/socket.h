@@ -23,7 +23,6 @@ class Socket : public Napi::ObjectWrap<Socket>, public Closable {
  private:
   void Open(Napi::Env env, Napi::Value view, Napi::Object options);
   void SetSending(uint32_t entries);
-  void SetBusyPoll(Napi::Env env, int usecs, int budget);
   void Bind(Napi::Env env, Napi::Object options, int shared_fd);
   int OpenFd(Napi::Env env) const;
   int PendingError(int fd);
