@@ -170,15 +170,16 @@ describe("mode host", { skip: liveSkipReason() }, () => {
       const sampled = manifests.filter(({ sampling }) => sampling < 1);
       assert.ok(sampled.length > 0);
       let bytes = 0;
-      for (const { frames, sampling, shed: section, drops } of sampled) {
+      for (const { shed: section, drops } of sampled) {
         assert.equal(section!.packets, drops.shed, "what was shed is told with the rate it was shed at");
         bytes += section!.bytes;
-        const estimate = frames / sampling;
-        const truth = frames + drops.shed + drops.ring_buffer;
-        // An interval without accidents: the kept ones stand for all.
-        if (drops.ring_buffer === 0 && truth > 20_000)
-          assert.ok(Math.abs(estimate / truth - 1) < 0.1, `${estimate} ${truth}`);
       }
+      // Roughly: records wait up to 80 ms here, so an interval's sums and its frames are not of the same moments.
+      const estimate = manifests.reduce((sum, { frames, sampling }) => sum + frames / sampling, 0);
+      assert.ok(
+        estimate > seen.packets / 2 && estimate < 1.5 * seen.packets,
+        `${estimate} of ${seen.packets}`,
+      );
       assert.equal(status.counters.frame_bytes + bytes + lost.bytes, seen.bytes, "bytes too");
       const total = manifests.reduce(
         (sum, { frames, drops }) => sum + frames + drops.shed + drops.ring_buffer,
