@@ -86,7 +86,7 @@ async function delay({ seconds, smoke }: BenchOptions, say: (text: string) => vo
     rowOf("a cable by itself", "p50", bare, 0),
     rowOf("a cable by itself", "p99", bare, 0),
   ];
-  for (const joiner of [inlineSensor, inlineRealtime, xdpRedirect, kernelBridge]) {
+  for (const joiner of smoke ? JOINERS : [inlineSensor, inlineRealtime, xdpRedirect, kernelBridge]) {
     say(`delay: ${joiner.name}`);
     using wire = new Wire();
     const session = await joiner.start(wire.middle!);
