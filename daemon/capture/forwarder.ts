@@ -22,6 +22,9 @@ export const FORWARD_BREATH_FRAMES = 256;
 const UNCOUNTED_BUFFERS = 1024;
 /** The lowest there is: other real-time threads of the host go first. */
 const REALTIME_PRIORITY = 1;
+/** How long frames may wait for the matrix worker before they go on without being counted, and how often to look. */
+const STUCK_WAIT_MS = 5;
+const STUCK_LOOK_US = 100;
 /** Calls for one socket in a row, when the kernel sends only a part in each. */
 const CALLS_MAX = 8;
 const EAGAIN = 11;
@@ -37,6 +40,7 @@ export class Forwarder {
   readonly #data: ForwardData;
   readonly #receiving: number[];
   #shortRests = 0;
+  #stuckSince = 0;
   #isPending = false;
 
   constructor(exports: SandboxExports, data: ForwardData) {
@@ -59,11 +63,25 @@ export class Forwarder {
     }
   }
 
-  /** While no interval has memory for more: frames go on, uncounted. Returns the buffers forwarded. */
-  passUncounted(): number {
-    const buffers = this.#exports.inline_uncounted(UNCOUNTED_BUFFERS);
-    if (buffers > 0) this.send();
-    return buffers;
+  /**
+   * While no interval has memory for more: for a moment frames wait in the rings, then they go on uncounted. Returns
+   * whether to look again at once.
+   */
+  whileStuck(): boolean {
+    const now = performance.now();
+    if (this.#stuckSince === 0) this.#stuckSince = now;
+    if (now - this.#stuckSince < STUCK_WAIT_MS) {
+      waitForFrames([], STUCK_LOOK_US);
+      return true;
+    }
+    if (this.#exports.inline_uncounted(UNCOUNTED_BUFFERS) === 0) return false;
+    this.send();
+    return true;
+  }
+
+  /** Frames are counted again, or there are none. */
+  notStuck(): void {
+    this.#stuckSince = 0;
   }
 
   /**

@@ -93,10 +93,13 @@ class CaptureLoop {
     const forwarder = this.#forwarder;
     if (forwarder === undefined) return taken > 0;
     forwarder.send();
-    if (taken > 0) return true;
     const isStuck =
-      this.#isBlocked && (this.#data.windowPackets > 0 || this.#sandbox.control.u32("seal_needed") > 0);
-    return isStuck && forwarder.passUncounted() > 0;
+      taken === 0 &&
+      this.#isBlocked &&
+      (this.#data.windowPackets > 0 || this.#sandbox.control.u32("seal_needed") > 0);
+    if (isStuck) return forwarder.whileStuck();
+    forwarder.notStuck();
+    return taken > 0;
   }
 
   /** One breath within the packet window, if there is one. */
