@@ -184,10 +184,10 @@ export class ExtensionHost {
       const result = results[i];
       const { row, column, value, combine } = member.description!;
       const frames = result?.frames ?? 0;
-      const status = result !== undefined ? "running" : member.status === "suspended" ? "suspended" : "late";
+      const status = result !== undefined ? "running" : member.status === "running" ? "late" : "suspended";
       records[member.name] = {
         status,
-        ...(status === "suspended" ? { reason: member.reason! } : {}),
+        ...(status === "suspended" ? { reason: member.reason ?? "it is starting" } : {}),
         frames,
         missed: Math.max(0, offered - frames),
         rows: result?.rows ?? 0,

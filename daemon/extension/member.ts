@@ -102,6 +102,7 @@ export class ExtensionMember {
     if (message.type === "ready") {
       this.description = message.description;
       this.status = "running";
+      this.reason = undefined;
       this.#seen = { call: 0, cpuNs: 0, at: 0 };
       resolve();
     } else if (message.type === "refused") reject(this.#refusal(message.what, message.mend));

@@ -25,7 +25,7 @@ export function batch(frames: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const frame = frameAt(frames, i);
     const p = bytesOf(frame);
-    if (linkTypeOf(frame) != 1 || capturedOf(frame) < 34 || u16At(p + 12) != 0x0800) continue;
+    if (linkTypeOf(frame) !== 1 || capturedOf(frame) < 34 || u16At(p + 12) !== 0x0800) continue;
     row(u32At(p + 26), u32At(p + 30), wireOf(frame));
   }
 }
