@@ -232,7 +232,7 @@ static __always_inline int shed_frame(__u64 word, void *data, void *end, __u32 p
 	 * CAP_PERFMON. */
 	__u32 nothing = word >> 9 & 0x7fffff;
 	struct shed_frame frame = { .flow = shed_seed_low ^ nothing, .family = SHED_NO_IP, .transport = SHED_NO_L4,
-				    .source = nothing, .destination = nothing, .is_ip = nothing | is_ip };
+				    .source = nothing, .destination = nothing, .is_ip = is_ip };
 	__u64 longest = packets > 1 ? bytes / packets + 1 : bytes;
 
 	if (shift == 0 || shift > 16 || !sum || !all)
@@ -244,7 +244,7 @@ static __always_inline int shed_frame(__u64 word, void *data, void *end, __u32 p
 	shed_parse(&frame, data, end);
 	if (shed_keeps(all, frame.flow, shift))
 		return 0;
-	row = frame.family * 4 + frame.transport;
+	row = (frame.family * 4 + frame.transport) ^ nothing;
 	if (row < SHED_PROTOCOLS)
 		shed_count(&sum->protocols[row], packets, bytes);
 	if (frame.family == SHED_IPV4) {
