@@ -18,6 +18,7 @@ import { inlineGroup } from "./rows/inline.js";
 import { memoryGroup } from "./rows/memory.js";
 import { observeGroup } from "./rows/observe.js";
 import { sandboxGroup } from "./rows/sandbox.js";
+import { sheddingGroup } from "./rows/shedding.js";
 
 export const GROUPS: readonly RowGroup[] = [
   sandboxGroup,
@@ -29,6 +30,7 @@ export const GROUPS: readonly RowGroup[] = [
   extensionGroup,
   inlineGroup,
   hostGroup,
+  sheddingGroup,
   memoryGroup,
   observeGroup,
 ];
