@@ -1,6 +1,7 @@
 /** The log of both daemons: pino, JSON lines on stderr for machines, pretty lines on a terminal. */
+import { createRequire } from "node:module";
 import { type Logger, pino, stdTimeFunctions } from "pino";
-import pretty from "pino-pretty";
+import type pinoPretty from "pino-pretty";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -22,7 +23,7 @@ export function openLog(options: LogOptions = {}): Logger {
   const format = options.format ?? "auto";
   const human = format === "pretty" || (format === "auto" && process.stderr.isTTY === true);
   const stream = human
-    ? pretty({
+    ? prettyStream({
         destination: 2,
         sync: true,
         colorize: process.stderr.isTTY === true && !process.env.NO_COLOR,
@@ -39,6 +40,11 @@ export function openLog(options: LogOptions = {}): Logger {
     },
     stream,
   );
+}
+
+/** Loaded for people only: a service does without its thirty modules. */
+function prettyStream(options: pinoPretty.PrettyOptions): pinoPretty.PrettyStream {
+  return (createRequire(import.meta.url)("pino-pretty") as typeof pinoPretty)(options);
 }
 
 /** Distinct keys remembered at once; when full, the oldest is forgotten (its line may then repeat early). */

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode, errorLine, exitCodeOf, SparsewireError } from "../
 import { faultLine } from "../config/faults.js";
 import { ConfigError } from "../config/load.js";
 import type { Result } from "./command.js";
-import { buildProgram } from "./program.js";
+import { daemonProgram } from "./root.js";
 
 /** Runs one command to its end. Ends the process quietly when whoever reads stdout has gone. */
 export async function run(args: string[], version: string): Promise<ExitCode> {
@@ -16,7 +16,9 @@ export async function run(args: string[], version: string): Promise<ExitCode> {
   // With stderr gone there is nobody left to tell.
   process.stderr.on("error", () => {});
   const result: Result = { code: EXIT.ok };
-  const program = buildProgram(version, result);
+  const program =
+    (await daemonProgram(args, version, result)) ??
+    (await import("./program.js")).buildProgram(version, result);
   try {
     await program.parseAsync(args, { from: "user" });
     return result.code;

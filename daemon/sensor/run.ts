@@ -6,13 +6,15 @@ import { confinedText, Privileges } from "../privileges/confine.js";
 import { ServiceManager } from "../sd-notify.js";
 import { Watch } from "../watch.js";
 import { type SensorConfig, sensorConfigSchema } from "./config.js";
-import { sensorMetrics } from "./metrics.js";
 import { openSource } from "./open-source.js";
 import { sensorPrivileges } from "./privileges.js";
 import { SensorReport } from "./report.js";
 import { Sensor } from "./sensor.js";
-import { openServers } from "./servers.js";
 import { sensorSigns, sensorStatusLine } from "./signs.js";
+
+/** What answers requests. Loading it takes as long as all the rest, so that is done while frames are taken already. */
+const loadDoors = async () => ({ ...(await import("./servers.js")), ...(await import("./metrics.js")) });
+type Doors = Awaited<ReturnType<typeof loadDoors>>;
 
 export interface SensorOptions {
   logger: Logger;
@@ -32,11 +34,15 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
   const { logger } = options;
   const source = openSource(config, logger);
   const sensor = new Sensor(config, source, logger);
-  await sensor.start();
+  let doors: Doors | undefined;
+  await sensor.start(async () => {
+    doors = await loadDoors();
+  });
   const privileges = privilegesOf(sensor, options);
   const report = new SensorReport(sensor, privileges);
-  let servers: Awaited<ReturnType<typeof openServers>>;
+  let servers: Awaited<ReturnType<Doors["openServers"]>>;
   try {
+    const { openServers, sensorMetrics } = doors!;
     servers = await openServers(sensor, report, sensorMetrics(sensor, report), config);
   } catch (error) {
     await sensor.stop();

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -73,6 +74,14 @@ function copyModule(root, folder, target) {
   };
   for (const path of filesBelow(base, (path) => isRunTime(basename(path)) && !isAside(path)))
     copy(path, join(target, relative(root, path)));
+  if (folder === "node_modules/zod") oneLanguage(join(target, folder, "v4/locales"));
+}
+
+/** zod loads its messages in every language, each a module, at each start; ours are in English. */
+function oneLanguage(locales) {
+  for (const name of readdirSync(locales)) if (!/^en\.c?js$/.test(name)) rmSync(join(locales, name));
+  writeFileSync(join(locales, "index.js"), 'export { default as en } from "./en.js";\n');
+  writeFileSync(join(locales, "index.cjs"), 'exports.en = require("./en.cjs").default;\n');
 }
 
 function isEntry(base, top) {
