@@ -59,3 +59,35 @@ describe("example extensions through AF_XDP", { skip: reason }, () => {
     });
   }
 });
+
+/** Mode host has the first 128 bytes: enough for what looks at headers. */
+const HEADERS = ["port-source", "tcp-handshake"] as const;
+
+describe("example extensions in mode host", { skip: reason }, () => {
+  test("headers of every packet, in a copy of their own", async () => {
+    const tables = HEADERS.map((name) => `[[extension]]\nname = "${name}"\nfile = "${example(name)}"\n`);
+    const rig = new Rig({ mtu: MTU, top: 'mode = "host"\n', tables: tables.join("") });
+    try {
+      const frames = readCapture(join(CAPTURES, names[0]!));
+      await rig.start();
+      const report = await replayFrames(rig.sender, "tx0", frames, { mtu: MTU, pad: true });
+      const status = await rig.settled(report.frames);
+      assert.equal(await rig.stop(), 0, rig.log);
+      assert.equal(status.counters.frames, report.frames);
+      for (const extension of HEADERS) {
+        const { missed } = status.extensions!.find(({ name }) => name === extension)!;
+        assert.equal(missed, 0);
+        const args = [CLI, "matrix", "export", rig.spool, "--extension", extension];
+        const done = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 1 << 28 });
+        assert.equal(done.status, 0, done.stderr);
+        assert.deepEqual(
+          done.stdout.trim().split("\n").slice(1).sort(),
+          EXAMPLES[extension](frames),
+          extension,
+        );
+      }
+    } finally {
+      rig.close();
+    }
+  });
+});
