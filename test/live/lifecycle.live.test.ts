@@ -62,8 +62,10 @@ describe("a sensor's life", { skip: liveSkipReason() }, () => {
       for (const manifest of manifests.slice(1, -1)) {
         assert.equal(manifest.packets, 0);
         assert.equal(manifest.start % 200_000_000n, 0n, "aligned");
-        assert.equal(manifest.end - manifest.start, 200_000_000n);
+        // A clock that was held up ends the interval at a later boundary.
+        assert.equal((manifest.end - manifest.start) % 200_000_000n, 0n);
       }
+      assert.ok(manifests.some(({ start, end }) => end - start === 200_000_000n));
     } finally {
       rig.close();
     }
