@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -14,6 +14,9 @@ test("a sensor with an aggregator that is away beats; with a capture thread that
   if (!requireRoot(t)) return;
   const receiver = await openReceiver(t);
   if (receiver === undefined) return;
+  // A traced thread holds its process up: whatever fails below, the tracer goes first.
+  let tracer: ChildProcess | undefined;
+  t.after(() => tracer?.kill("SIGKILL"));
   const rig = new Rig({
     env: { NOTIFY_SOCKET: receiver.path, WATCHDOG_USEC: String(WATCHDOG_MS * 1000) },
     top: 'interval = "200ms"',
@@ -37,6 +40,7 @@ test("a sensor with an aggregator that is away beats; with a capture thread that
       stdio: ["pipe", "pipe", "inherit"],
     },
   );
+  tracer = stopper;
   const [said] = (await once(stopper.stdout.setEncoding("utf8"), "data")) as [string];
   assert.equal(said, "stopped\n");
   const stopped = receiver.messages.length;
