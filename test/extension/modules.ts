@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { repositoryRoot } from "../live/tools/tool.js";
 
-/** The misdeeds of hostile.c that end at run time, and what becomes of each: a suspension, or null: it goes on. */
+/** The misdeeds of hostile.c that end at run time, and what becomes of each: a suspension, or null: it goes on; with a
+ * question mark: one or the other, as what looks for it comes by in time. */
 export const HOSTILE = {
   out_of_bounds: [1, "trap"],
-  fill_frames: [2, null],
+  fill_frames: [2, "memory?"],
   loop: [3, "timeout"],
   loop_in_seal: [4, "timeout"],
   grow: [5, null],

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { cpus, loadavg } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { generate } from "../../bench/generator/generator.js";
 import { example, HOSTILE, type Hostile, Modules } from "../extension/modules.js";
@@ -31,7 +32,7 @@ describe("hostile extensions", { skip: liveSkipReason() }, () => {
   after(() => modules.close());
 
   for (const group of groups) {
-    test(group.join(", "), async () => {
+    test(group.join(", "), async (t) => {
       const tables = [
         ...group.map((name) =>
           // The others' larger memory_max is what the bomb helps itself to.
@@ -51,9 +52,16 @@ describe("hostile extensions", { skip: liveSkipReason() }, () => {
         for (const name of group) {
           const [, cause] = HOSTILE[name];
           const shown = status.extensions!.find((extension) => extension.name === name.replaceAll("_", "-"))!;
-          if (cause === null) assert.equal(shown.status, "running", `${name}: ${shown.reason}`);
-          else assert.match(`${shown.status} ${shown.reason}`, new RegExp(`^suspended ${cause}: `), name);
-          if (cause !== null) assert.match(rig.log, new RegExp(`extension ${shown.name} is suspended`));
+          if (cause === null || (cause.endsWith("?") && shown.status === "running"))
+            assert.equal(shown.status, "running", `${name}: ${shown.reason}`);
+          else {
+            assert.match(
+              `${shown.status} ${shown.reason}`,
+              new RegExp(`^suspended ${cause.replace("?", "")}: `),
+              name,
+            );
+            assert.match(rig.log, new RegExp(`extension ${shown.name} is suspended`));
+          }
         }
         const manifests = rig.manifests();
         for (const { frames, extensions } of manifests) {
@@ -64,7 +72,11 @@ describe("hostile extensions", { skip: liveSkipReason() }, () => {
         }
         assert.deepEqual(bytesBySource(rig), expectedBytes(rig), "its matrix is exact");
         const pause = Math.max(...status.workers.map(({ pause_ms = 0 }) => pause_ms));
-        assert.ok(pause < PAUSE_MS, `capture stood still for ${pause.toFixed(1)} ms`);
+        const said = `capture stood still for ${pause.toFixed(1)} ms at most`;
+        // A thread that has to queue for a processor stands still, too; that is not what is judged here.
+        const isBusy = loadavg()[0]! > 1.5 * cpus().length;
+        t.diagnostic(isBusy ? `${said}; the machine is too busy to judge it` : said);
+        assert.ok(isBusy || pause < PAUSE_MS, said);
       } finally {
         rig.close();
       }
