@@ -1,6 +1,6 @@
 /** What takes long to fetch or to build is kept: kernels and root images, each under the hash of what it is made of. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../live/tools/tool.js";
 
@@ -34,4 +34,10 @@ export async function cached(name: string, make: (folder: string) => Promise<voi
     rmSync(temporary, { recursive: true, force: true });
   }
   return folder;
+}
+
+/** Removes what is kept under other names with the same beginning. */
+export function forgetOthers(prefix: string, name: string): void {
+  for (const other of readdirSync(cacheFolder()).filter((one) => one.startsWith(prefix) && one !== name))
+    rmSync(join(cacheFolder(), other), { recursive: true, force: true });
 }

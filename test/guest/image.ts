@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "../live/tools/tool.js";
 import { type Archive, run, sourceLine } from "./apt.js";
-import { cached, keyOf } from "./cache.js";
+import { cached, forgetOthers, keyOf } from "./cache.js";
 import { DIRECTORY, EXECUTABLE, FILE, initramfs } from "./initramfs.js";
 import type { Kernel } from "./kernel.js";
 
@@ -52,7 +52,9 @@ export async function disks(
   const sources = SOURCES.map((name) => readFileSync(join(repositoryRoot(), "test/guest", name)));
   const own = readFileSync(new URL(import.meta.url));
   const key = keyOf([archive.suite, kernel.release, ...packages, ...sources, own]);
-  const folder = await cached(`root-${key}`, (target) => {
+  const name = `root-${key}`;
+  forgetOthers("root-", name);
+  const folder = await cached(name, (target) => {
     say(`making a root file system of ${archive.suite} with ${packages.join(", ")}`);
     makeRoot(archive, kernel, packages, join(target, "root.img"));
     writeFileSync(join(target, "initramfs.cpio"), makeInitramfs(kernel));
