@@ -8,7 +8,7 @@ import { liveSkipReason } from "./tools/netns.js";
 
 describe("load shedding on a veth", { skip: liveSkipReason() }, () => {
   test("far more than it can take: totals exact, estimates within their bounds, intervals in time", async (t) => {
-    const report = await overload({ seconds: 4, rate: 250_000, times: 10, links: 2000 });
+    const report = await overload({ seconds: 3, rate: 250_000, times: 10, links: 2000 });
     t.diagnostic(JSON.stringify(report));
     assert.ok(report.shed > report.sent / 4, "most of it is shed on purpose");
     assert.ok(report.dropped < report.sent / 10, "not lost by accident");
@@ -46,6 +46,29 @@ describe("load shedding on a veth", { skip: liveSkipReason() }, () => {
         assert.equal(sampling < 1, shed !== undefined);
         assert.equal(drops.shed, shed?.packets ?? 0);
       }
+    } finally {
+      rig.close();
+    }
+  });
+
+  test("two queues on two workers change their rate together", async (t) => {
+    const tables =
+      '[memory]\nframes = 1024\n[wake]\nsleep_min = "20ms"\nsleep_max = "20ms"\n[shedding]\ncalm = "200ms"\n';
+    const rig = new Rig({ queues: 2, tables });
+    try {
+      await rig.start();
+      const sent = await generate(rig.sender, "tx0", { seconds: 1.5, rate: 200_000, cpus: [0, 1] });
+      assert.equal(offered(await rig.settled(sent.frames)), sent.frames);
+      assert.equal(await rig.stop(), 0, rig.log);
+      const manifests = rig.manifests();
+      t.diagnostic(manifests.map(({ sealed_by, sampling }) => `${sealed_by} ${sampling}`).join(", "));
+      let total = 0;
+      for (const [at, { frames, drops, sampling }] of manifests.entries()) {
+        total += Object.values(drops).reduce((sum, count) => sum + count, frames);
+        const before = manifests[at - 1];
+        assert.equal(before !== undefined && before.sampling !== sampling, before?.sealed_by === "rate");
+      }
+      assert.equal(total, sent.frames);
     } finally {
       rig.close();
     }
