@@ -21,6 +21,9 @@ export class MatrixPool {
   readonly #onOutcome: (outcome: JobOutcome) => void;
   #given = 0;
   #taken = 0;
+  /** When jobs without an outcome were submitted, oldest first; and when the first worker was up. */
+  readonly #submitted: number[] = [];
+  #upSince: number | undefined;
   #idle: (() => void)[] = [];
 
   readonly #data: MatrixWorkerData;
@@ -47,12 +50,20 @@ export class MatrixPool {
   /** Queues a job; its outcome arrives by the callback, in the order of submission. */
   submit(job: Omit<MatrixJob, "job">): void {
     this.#queue.push(job);
+    this.#submitted.push(performance.now());
     this.#feed();
   }
 
   /** Jobs that have no outcome yet. */
   get pending(): number {
     return this.#given + this.#queue.length - this.#taken;
+  }
+
+  /** For how long the oldest job has waited for its outcome, ms; the start of the first worker does not count. */
+  get oldestMs(): number {
+    const oldest = this.#submitted[0];
+    if (oldest === undefined || this.#upSince === undefined) return 0;
+    return performance.now() - Math.max(oldest, this.#upSince);
   }
 
   /** Outcomes delivered so far. */
@@ -97,6 +108,7 @@ export class MatrixPool {
     worker.on("error", (error) => this.#onFailure(error instanceof Error ? error : new Error(String(error))));
     worker.on("message", (message: MatrixResult) => {
       member.isBusy = false;
+      this.#upSince ??= performance.now();
       if (message.type === "archive") {
         member.cpuNs = message.cpuNs;
         member.memoryBytes = message.memoryBytes;
@@ -124,6 +136,7 @@ export class MatrixPool {
       const outcome = this.#outcomes.get(this.#taken);
       if (outcome === undefined) break;
       this.#outcomes.delete(this.#taken++);
+      this.#submitted.shift();
       this.#onOutcome(outcome);
     }
     if (this.pending > 0) return;

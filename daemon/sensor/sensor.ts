@@ -32,8 +32,9 @@ import { openTransport } from "./targets.js";
 /** How long a stop waits for the disk, and for the aggregator; what is left then stays in the spool. */
 const STOP_SPOOL_MS = 3000;
 const STOP_SHIP_MS = 5000;
-/** Sealed intervals that may wait for the matrix worker before capture is asked to take less. */
+/** Capture is asked to take less when more sealed intervals than this wait for the matrix worker, and one for so long. */
 const LATE_INTERVALS = 1;
+const LATE_MS = 600;
 
 export interface LatestInterval {
   name: string;
@@ -133,7 +134,7 @@ export class Sensor {
       );
       const { pool } = this;
       if (this.source.shedding !== undefined)
-        this.source.shedding.isLate = () => pool.pending > LATE_INTERVALS;
+        this.source.shedding.isLate = () => pool.pending > LATE_INTERVALS && pool.oldestMs > LATE_MS;
       for (const interval of early) this.#seal(interval);
       if (ended !== undefined) void this.#end(ended.damage);
       await capturing();
