@@ -34,7 +34,7 @@ import { backHeld, type HeldMemory, heldPlan, shareMemory } from "../extension/h
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
 import { checkInterface, explain, queuesToTake } from "./guard.js";
-import { type BoundQueue, bindQueue, closeQueue, Rebinding } from "./rebinding.js";
+import { type BoundQueue, bindQueue, closeQueue, Rebinding, spareQueue } from "./rebinding.js";
 import { ShedMaps } from "./shed-maps.js";
 import { Shedding, shedQueues } from "./shedding.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
@@ -110,6 +110,8 @@ export class LiveSource implements FrameSource {
       this.#link = this.#program!.attach(this.name, this.#config.attach);
       // What a mirror port brings is addressed to others: a card drops it unless it is promiscuous.
       this.#promiscuous = holdPromiscuous(this.name);
+      // Frames that extensions hold belong to nobody's ring: with them a queue is not started anew.
+      for (const { bound, held } of this.#captures) if (held === undefined) bound.forEach(spareQueue);
     } catch (error) {
       await this.#terminate();
       throw explain(error);
@@ -253,8 +255,7 @@ export class LiveSource implements FrameSource {
           busyRetryMs: 1000,
           ...(wake.busy_poll ? { busyPoll: { budget: wake.busy_poll_budget, usecs: 20 } } : {}),
         };
-        // Frames that extensions hold belong to nobody's ring: with them a queue is not started anew.
-        const bound = bindQueue(options, capture.held === undefined);
+        const bound = bindQueue(options);
         const { socket } = bound;
         capture.bound.push(bound);
         xsks.set(queue, socket);

@@ -30,11 +30,14 @@ export interface RebindingPort {
   warned(error: Error): void;
 }
 
-/** Opens a queue; `isSpared`: with sockets for later. */
-export function bindQueue(options: XskOptions, isSpared: boolean): BoundQueue {
-  const socket = new XskSocket(options);
-  const spares = Array.from({ length: isSpared ? SPARES : 0 }, () => new SpareSocket(options));
-  return { socket, options, spares, past: {} };
+/** Opens a queue. */
+export function bindQueue(options: XskOptions): BoundQueue {
+  return { socket: new XskSocket(options), options, spares: [], past: {} };
+}
+
+/** Makes the sockets for later: once frames are taken, because each pins the whole UMEM, which takes its time. */
+export function spareQueue({ options, spares }: BoundQueue): void {
+  for (let i = 0; i < SPARES; i++) spares.push(new SpareSocket(options));
 }
 
 export function closeQueue({ socket, spares }: BoundQueue): void {
