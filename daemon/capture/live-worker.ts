@@ -238,7 +238,12 @@ function post(message: LiveWorkerMessage): void {
   parentPort!.postMessage(message);
 }
 
-const data = workerData as LiveWorkerData;
+/** The task of a thread that was started before there was one. */
+function task(): Promise<LiveWorkerData> {
+  return new Promise((resolve) => parentPort!.once("message", resolve));
+}
+
+const data = (workerData as LiveWorkerData | null) ?? (await task());
 setThreadName(`sw-capture-${data.index}`);
 try {
   // Of the calling thread alone. Rings bridge milliseconds: who empties them should not queue behind batch work.

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { EXIT, type ExitCode } from "../../lib/errors.js";
 import { isExactName } from "../../lib/interface-pattern.js";
+import { startEarly } from "../capture/capture-thread.js";
 import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
 import { openLog } from "../log.js";
@@ -79,6 +80,7 @@ export function registerSensor(parent: Command, result: Result): void {
 }
 
 async function run(options: Options): Promise<ExitCode> {
+  if (options.mode !== "pcap" && options.file === undefined && !options.release) startEarly();
   const { sensorConfigSchema } = await import("../sensor/config.js");
   const instance = options.instance === undefined ? undefined : instanceOf(options.instance);
   const path = configPath(options.config ?? instance?.path, USUAL_CONFIG);

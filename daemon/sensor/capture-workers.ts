@@ -2,8 +2,9 @@
  * The capture threads of a live source, whatever the frames come through: one per sandbox, started together, agreeing
  * by the seal line where intervals end. An interval is sealed when it is sealed in every sandbox.
  */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { SEAL_CAUSES, type SealCause } from "../../lib/abi.js";
+import { captureThread } from "../capture/capture-thread.js";
 import {
   type LiveWorkerData,
   type LiveWorkerMessage,
@@ -125,10 +126,7 @@ export class CaptureWorkers {
       index,
       workers: count,
     };
-    const worker = new Worker(new URL("../capture/live-worker.js", import.meta.url), {
-      workerData: data,
-      name: `capture-${index}`,
-    });
+    const worker = captureThread(data);
     this.#workers[index] = worker;
     await new Promise<void>((resolve, reject) => {
       worker.once("error", reject);

@@ -1,4 +1,5 @@
 /** Which source a mode means. */
+import { endEarly } from "../capture/capture-thread.js";
 import { loadHashKey } from "../capture/hash-key.js";
 import { extensionsOfSensor } from "../extension/source-extensions.js";
 import type { Logger } from "../log.js";
@@ -19,6 +20,7 @@ export function openSource(config: SensorConfig, logger?: Logger): FrameSource {
     case "inline":
       return new InlineSource(config, loadHashKey(config.ipv6.hash_key_file).words, logger, extensions);
     case "pcap":
+      endEarly();
       return new FileSource(config, extensions);
   }
 }
