@@ -120,7 +120,7 @@ describe("accounting on a veth", { skip: liveSkipReason() }, () => {
   });
 
   test("an interval whose budget is spent is sealed early, nothing is dropped", async () => {
-    await withRig({ top: 'interval = "30s"\n', tables: "[memory]\nlink_budget = 131072\n" }, async (rig) => {
+    await withRig({ top: 'interval = "1h"\n', tables: "[memory]\nlink_budget = 131072\n" }, async (rig) => {
       const sent = await generate(rig.sender, "tx0", {
         count: 1_000_000,
         rate: 300_000,
