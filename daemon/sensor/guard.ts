@@ -48,6 +48,20 @@ export function queuesToTake(config: SensorConfig, report: InterfaceReport): num
   return queues;
 }
 
+/** Refuses copies where zero-copy was demanded; `or` is the end of the mend. */
+export function requireBind(
+  config: SensorConfig,
+  bind: "copy" | "zerocopy",
+  or: string,
+  name = config.interface!,
+): void {
+  if (config.bind !== "zerocopy" || bind === "zerocopy") return;
+  throw new SparsewireError("NO_ZEROCOPY", `${name}: zero-copy was demanded, but frames would be copied`, {
+    exit: EXIT.unsupported,
+    mend: `set bind = "auto", ${or}`,
+  });
+}
+
 function inspect(name: string): InterfaceReport {
   try {
     return probe(name).interface!;

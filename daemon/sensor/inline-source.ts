@@ -5,7 +5,6 @@
 import { availableParallelism } from "node:os";
 import { interfaceIndex, type XskSocket } from "xdp-node";
 import { memoryLayout, QUEUES_MAX, type SealCause } from "../../lib/abi.js";
-import { SparsewireError } from "../../lib/errors.js";
 import { FORWARD_DROPS, type Forward } from "../../lib/forward.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
@@ -17,7 +16,7 @@ import { backHeld, closeHeld, type HeldMemory, heldPlan } from "../extension/hel
 import type { Logger } from "../log.js";
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
-import { explain } from "./guard.js";
+import { explain, requireBind } from "./guard.js";
 import { InlineBridge } from "./inline-bridge.js";
 import { checkInline, type InlineCheck } from "./inline-check.js";
 import { heldFrames, openPair, pairLayout } from "./inline-pair.js";
@@ -107,7 +106,12 @@ export class InlineSource implements FrameSource {
       const isZeroCopy = attach === "native" && sockets.every((socket) => socket.options().zerocopy);
       const bind = isZeroCopy ? "zerocopy" : "copy";
       this.#effective = { attach, bind, queues: sockets.length };
-      this.#requireBind(bind);
+      requireBind(
+        this.#config,
+        bind,
+        "or use interfaces whose drivers both have AF_XDP zero-copy",
+        this.name,
+      );
     } catch (error) {
       await this.#terminate(true);
       throw explain(error);
@@ -179,15 +183,6 @@ export class InlineSource implements FrameSource {
     await this.#workers.drain();
     this.#readQuietly();
     await this.#terminate(false);
-  }
-
-  #requireBind(bind: "copy" | "zerocopy"): void {
-    if (this.#config.bind !== "zerocopy" || bind === "zerocopy") return;
-    throw new SparsewireError(
-      "NO_ZEROCOPY",
-      `${this.name}: zero-copy was demanded, but frames would be copied`,
-      { exit: 5, mend: 'set bind = "auto", or use interfaces whose drivers both have AF_XDP zero-copy' },
-    );
   }
 
   #open(check: InlineCheck): void {

@@ -2,12 +2,60 @@
 import { linkState, type XskSocket } from "xdp-node";
 import { XDP_STATISTICS } from "../../lib/reasons.js";
 
-export class InterfaceLoss {
-  readonly name: string;
-  readonly #sockets: () => readonly XskSocket[];
+type ReceiveCause = "rx_dropped" | "rx_ring_full" | "interface_missed" | "interface_dropped";
+
+/** What counters of an interface and of its sockets mean, since a baseline of the interface's. */
+export class LossCauses {
   readonly #baseline: Record<string, number>;
   /** Highest value seen of each difference: it must not run backwards. */
   readonly #highest: Record<string, number> = {};
+
+  constructor(baseline: Record<string, number>) {
+    this.#baseline = baseline;
+  }
+
+  /** Frames that did not reach the sandbox; `xdp`: XDP_STATISTICS of each socket. */
+  received(
+    counters: Record<string, number>,
+    xdp: readonly Record<string, number>[],
+  ): Record<ReceiveCause, number> {
+    const since = (counter: string): number => this.#since(counters, counter);
+    const rx_dropped = statisticOf(xdp, "rx_dropped");
+    const rx_ring_full = statisticOf(xdp, "rx_ring_full");
+    const missed = since("rx_missed_errors") + since("rx_over_errors") + since("rx_fifo_errors");
+    return {
+      rx_dropped,
+      rx_ring_full,
+      interface_missed: this.#atLeast("missed", missed),
+      // Some drivers (veth) count a failed redirect, too, which AF_XDP has counted already.
+      interface_dropped: this.#atLeast("dropped", since("rx_dropped") - rx_dropped - rx_ring_full),
+    };
+  }
+
+  /** Frames that the device did not send. */
+  device(counters: Record<string, number>): number {
+    return this.#atLeast("device", this.#since(counters, "tx_dropped") + this.#since(counters, "tx_errors"));
+  }
+
+  #since(counters: Record<string, number>, counter: string): number {
+    return Math.max(0, (counters[counter] ?? 0) - (this.#baseline[counter] ?? 0));
+  }
+
+  #atLeast(name: string, value: number): number {
+    this.#highest[name] = Math.max(this.#highest[name] ?? 0, value);
+    return this.#highest[name];
+  }
+}
+
+/** A field of XDP_STATISTICS over all sockets. */
+function statisticOf(xdp: readonly Record<string, number>[], field: (typeof XDP_STATISTICS)[number]): number {
+  return xdp.reduce((sum, socket) => sum + (socket[field] ?? 0), 0);
+}
+
+export class InterfaceLoss {
+  readonly name: string;
+  readonly #sockets: () => readonly XskSocket[];
+  readonly #causes: LossCauses;
   /** As last read; they stand when the sockets are closed or the interface has gone. */
   counters: Record<string, number>;
   xdp: Record<string, number>[] = [];
@@ -16,8 +64,8 @@ export class InterfaceLoss {
   constructor(name: string, sockets: () => readonly XskSocket[]) {
     this.name = name;
     this.#sockets = sockets;
-    this.#baseline = linkState(name).counters;
-    this.counters = this.#baseline;
+    this.counters = linkState(name).counters;
+    this.#causes = new LossCauses(this.counters);
   }
 
   /**
@@ -42,38 +90,20 @@ export class InterfaceLoss {
   }
 
   /** Frames that did not reach the sandbox. */
-  received(): Record<"rx_dropped" | "rx_ring_full" | "interface_missed" | "interface_dropped", number> {
-    const rx_dropped = this.statistic("rx_dropped");
-    const rx_ring_full = this.statistic("rx_ring_full");
-    const missed =
-      this.#since("rx_missed_errors") + this.#since("rx_over_errors") + this.#since("rx_fifo_errors");
-    return {
-      rx_dropped,
-      rx_ring_full,
-      interface_missed: this.#atLeast("missed", missed),
-      interface_dropped: this.#atLeast("dropped", this.#since("rx_dropped") - rx_dropped - rx_ring_full),
-    };
+  received(): Record<ReceiveCause, number> {
+    return this.#causes.received(this.counters, this.xdp);
   }
 
   /** Frames that were on the TX ring and did not leave: refused by the kernel, dropped by the device. */
   sent(): { tx_invalid: number; device: number } {
     return {
       tx_invalid: this.statistic("tx_invalid_descs"),
-      device: this.#atLeast("device", this.#since("tx_dropped") + this.#since("tx_errors")),
+      device: this.#causes.device(this.counters),
     };
   }
 
   /** A field of XDP_STATISTICS over all sockets. */
   statistic(field: (typeof XDP_STATISTICS)[number]): number {
-    return this.xdp.reduce((sum, socket) => sum + (socket[field] ?? 0), 0);
-  }
-
-  #since(counter: string): number {
-    return Math.max(0, (this.counters[counter] ?? 0) - (this.#baseline[counter] ?? 0));
-  }
-
-  #atLeast(name: string, value: number): number {
-    this.#highest[name] = Math.max(this.#highest[name] ?? 0, value);
-    return this.#highest[name];
+    return statisticOf(this.xdp, field);
   }
 }

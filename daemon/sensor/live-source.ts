@@ -22,7 +22,7 @@ import {
   QUEUES_MAX,
   type SealCause,
 } from "../../lib/abi.js";
-import { errorLine, SparsewireError } from "../../lib/errors.js";
+import { errorLine } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause, XDP_STATISTICS } from "../../lib/reasons.js";
 import { droppedOf } from "../../lib/sampling.js";
@@ -33,7 +33,8 @@ import type { ExtensionHost } from "../extension/extension-host.js";
 import { backHeld, type HeldMemory, heldPlan, shareMemory } from "../extension/held-memory.js";
 import { type CaptureTask, CaptureWorkers } from "./capture-workers.js";
 import type { SensorConfig } from "./config.js";
-import { checkInterface, explain, queuesToTake } from "./guard.js";
+import { checkInterface, explain, queuesToTake, requireBind } from "./guard.js";
+import { LossCauses } from "./interface-loss.js";
 import { type BoundQueue, bindQueue, closeQueue, Rebinding, spareQueue } from "./rebinding.js";
 import { ShedMaps } from "./shed-maps.js";
 import { Shedding, shedQueues } from "./shedding.js";
@@ -62,9 +63,7 @@ export class LiveSource implements FrameSource {
   #link: XdpLink | undefined;
   #promiscuous: { close(): void } | undefined;
   #effective: Manifest["effective"] = null;
-  #baseline: Record<string, number> = {};
-  /** Highest value seen of each interface cause: the difference of two counters must not run backwards. */
-  #interfaceDrops = { interface_missed: 0, interface_dropped: 0 };
+  #causes = new LossCauses({});
   #isStopping = false;
   /** Kept when the sockets are closed, so that the last interval's manifest is right. */
   #lastXdp: Record<string, number>[] = [];
@@ -122,16 +121,11 @@ export class LiveSource implements FrameSource {
     // A generic program hands over copies, whatever the socket's own option says.
     const bind = isZeroCopy && this.#link.mode === "native" ? "zerocopy" : "copy";
     this.#effective = { attach: this.#link.mode, bind, queues: this.#allSockets().length };
-    if (this.#config.bind === "zerocopy" && bind !== "zerocopy") {
+    try {
+      requireBind(this.#config, bind, 'or attach = "native" on a driver with AF_XDP zero-copy');
+    } catch (error) {
       await this.#terminate();
-      throw new SparsewireError(
-        "NO_ZEROCOPY",
-        `${this.name}: zero-copy was demanded, but frames would be copied`,
-        {
-          exit: 5,
-          mend: 'set bind = "auto", or attach = "native" on a driver with AF_XDP zero-copy',
-        },
-      );
+      throw error;
     }
   }
 
@@ -141,20 +135,9 @@ export class LiveSource implements FrameSource {
 
   drops(): Record<DropCause, number> {
     this.#read();
-    const xsk = { rx_dropped: 0, rx_ring_full: 0 };
-    for (const statistics of this.#lastXdp) {
-      xsk.rx_dropped += statistics.rx_dropped ?? 0;
-      xsk.rx_ring_full += statistics.rx_ring_full ?? 0;
-    }
-    const now = this.#lastInterface;
-    const since = (key: string): number => Math.max(0, (now[key] ?? 0) - (this.#baseline[key] ?? 0));
-    const missed = since("rx_missed_errors") + since("rx_over_errors") + since("rx_fifo_errors");
-    const dropped = since("rx_dropped") - xsk.rx_dropped - xsk.rx_ring_full;
-    const drops = this.#interfaceDrops;
-    drops.interface_missed = Math.max(drops.interface_missed, missed);
-    drops.interface_dropped = Math.max(drops.interface_dropped, dropped);
+    const received = this.#causes.received(this.#lastInterface, this.#lastXdp);
     const none = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
-    return { ...none, ...xsk, ...drops, shed: this.#shedding?.packets ?? 0 };
+    return { ...none, ...received, shed: this.#shedding?.packets ?? 0 };
   }
 
   statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> } {
@@ -278,8 +261,8 @@ export class LiveSource implements FrameSource {
         });
       }
     }
-    this.#baseline = interfaceCounters(this.name);
-    this.#lastInterface = this.#baseline;
+    this.#lastInterface = interfaceCounters(this.name);
+    this.#causes = new LossCauses(this.#lastInterface);
   }
 
   /** Queues dealt to as many workers as there are cores for. */
