@@ -4,17 +4,9 @@
  * table of interfaces, honest or not. The data ends where the memory ends, so that one byte read too far is a fault. At
  * the end everything is sealed, and packets in must be packets out.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-#include "../store.h"
-
-u8 *sw_memory;
-int32_t init(void);
 int32_t host_start(u32 index);
-u32 breathe(u32 max_frames);
-int32_t seal_begin(u32 cause);
-int32_t seal_step(u32 max_entries);
 
 enum {
   SIZE = 8192,
@@ -30,34 +22,9 @@ enum {
 };
 _Static_assert(MEMORY_BYTES % 65536 == 0, "whole pages");
 
-#define REQUIRE(condition) \
-  if (!(condition)) __builtin_trap()
-
-/* The input, read from the front; zeros when it is used up. */
-static const u8 *input;
-static size_t input_left;
-
-static u64 take(u32 bytes) {
-  u64 value = 0;
-  for (u32 i = 0; i < bytes && input_left > 0; i++, input_left--) value = value << 8 | *input++;
-  return value;
-}
-
-static u64 packets_out, frames_out;
-
 static void set_up(void) {
-  if (sw_memory == NULL) sw_memory = aligned_alloc(65536, MEMORY_BYTES);
-  memset(sw_memory + SW_CONTROL_OFFSET, 0, HEAP - SW_CONTROL_OFFSET);
+  struct control *control = configure(MEMORY_BYTES, HEAP, HEAP_BYTES, LOG_ENTRIES, BUDGET);
   memset(sw_memory + DATA, 0, 2 * SIZE);
-  struct control *control = sw_control();
-  control->abi_version = SW_ABI_VERSION;
-  control->memory_pages = MEMORY_BYTES >> 16;
-  control->heap_offset = HEAP;
-  control->heap_bytes = HEAP_BYTES;
-  control->log_entries = LOG_ENTRIES;
-  control->link_budget = BUDGET;
-  control->address_budget = BUDGET;
-  control->table_key = 77;
   control->window_packets = take(1) * 16;
   control->host_rings[0] = (struct host_ring){.consumer = CONSUMER, .producer = PRODUCER, .data = DATA, .size = SIZE};
   REQUIRE(init() == 0 && host_start(0) == 0);
@@ -89,25 +56,6 @@ static void put_record(u32 word) {
   store_word(start, word);
   for (u32 i = 0; i < sizeof record; i++) store(start + 8 + i, ((u8 *)&record)[i]);
   *producer = start + stride;
-}
-
-static void read_slot(void) {
-  struct slot *slot = &sw_control()->slots[sw_control()->active_slot];
-  REQUIRE(slot->state == SW_SLOT_READY);
-  const struct matrix *families[2] = {&slot->v4, &slot->v6};
-  for (int i = 0; i < 2; i++) {
-    const u32 *packets = at(families[i]->packets);
-    for (u32 link = 0; link < families[i]->nvals; link++) packets_out += packets[link];
-  }
-  frames_out += slot->counters[SW_COUNTER_FRAMES];
-  slot->state = SW_SLOT_FREE;
-}
-
-static void finish_seal(void) {
-  int32_t result;
-  do result = seal_step(1000);
-  while (result == 0);
-  if (result == 1) read_slot();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

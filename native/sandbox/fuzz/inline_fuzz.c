@@ -4,19 +4,11 @@
  * completes and lies as the input says. While it has told no lie, frames in = frames out + drops by name, and at the end
  * every chunk is home. The UMEM ends where the memory ends, so that one byte read too far is a fault.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "../inline.h"
+#include "fuzz.h"
 
-u8 *sw_memory;
-int32_t init(void);
-int32_t queue_start(u32 index);
-u32 breathe(u32 max_frames);
 u32 inline_waiting(void);
 u32 inline_uncounted(u32 most);
-int32_t seal_begin(u32 cause);
-int32_t seal_step(u32 max_entries);
 
 enum {
   SIDES = 3,
@@ -37,20 +29,8 @@ enum {
 _Static_assert(MEMORY_BYTES % 65536 == 0, "whole pages");
 enum { RX_RING, FILL_RING, TX_RING, COMPLETION_RING };
 
-#define REQUIRE(condition) \
-  if (!(condition)) __builtin_trap()
-
-static const u8 *input;
-static size_t input_left;
-
-static u64 take(u32 bytes) {
-  u64 value = 0;
-  for (u32 i = 0; i < bytes && input_left > 0; i++, input_left--) value = value << 8 | *input++;
-  return value;
-}
-
 static u32 has_lied;
-static u64 frames_in[2], frames_out;
+static u64 frames_in[2], frames_gone;
 
 static u32 producer_of(u32 side, u32 ring) { return RINGS + side * SIDE_BYTES + ring * 256; }
 static u32 consumer_of(u32 side, u32 ring) { return producer_of(side, ring) + 64; }
@@ -59,17 +39,7 @@ static u32 *word(u32 offset) { return at(offset); }
 static u32 waiting(u32 side, u32 ring) { return *word(producer_of(side, ring)) - *word(consumer_of(side, ring)); }
 
 static void set_up(void) {
-  if (sw_memory == NULL) sw_memory = aligned_alloc(65536, MEMORY_BYTES);
-  memset(sw_memory + SW_CONTROL_OFFSET, 0, HEAP - SW_CONTROL_OFFSET);
-  struct control *control = sw_control();
-  control->abi_version = SW_ABI_VERSION;
-  control->memory_pages = MEMORY_BYTES >> 16;
-  control->heap_offset = HEAP;
-  control->heap_bytes = HEAP_BYTES;
-  control->log_entries = LOG_ENTRIES;
-  control->link_budget = BUDGET;
-  control->address_budget = BUDGET;
-  control->table_key = 77;
+  struct control *control = configure(MEMORY_BYTES, HEAP, HEAP_BYTES, LOG_ENTRIES, BUDGET);
   control->queue_count = SIDES;
   u32 has_divert = (u32)take(1) & 1;
   for (u32 i = 0; i < SIDES; i++) {
@@ -90,7 +60,7 @@ static void set_up(void) {
   REQUIRE(init() == 0);
   for (u32 i = 0; i < SIDES; i++) REQUIRE(queue_start(i) == 0);
   has_lied = 0;
-  frames_in[0] = frames_in[1] = frames_out = 0;
+  frames_in[0] = frames_in[1] = frames_gone = 0;
 }
 
 static void put_descriptor(u32 side, u64 addr, u32 len, u32 options) {
@@ -124,7 +94,7 @@ static void transmit(u32 side, u32 most) {
     ++*consumer;
     REQUIRE(has_lied ||
             (descriptor.addr < UMEM_BYTES && descriptor.len != 0 && descriptor.len <= UMEM_BYTES - descriptor.addr));
-    frames_out += !(descriptor.options & CONTINUED);
+    frames_gone += !(descriptor.options & CONTINUED);
     ((u64 *)at(entries_of(side, COMPLETION_RING)))[*producer % COMPLETIONS] = descriptor.addr;
     ++*producer;
   }
@@ -141,13 +111,6 @@ static void lie(u32 side) {
     case 4: *word(consumer_of(side, FILL_RING)) = (u32)take(4); break;
     default: *word(consumer_of(side, TX_RING)) = (u32)take(4); break;
   }
-}
-
-static void finish_seal(void) {
-  int32_t result;
-  do result = seal_step(1000);
-  while (result == 0);
-  if (result == 1) sw_control()->slots[sw_control()->active_slot].state = SW_SLOT_FREE;
 }
 
 static void check_honest(void) {
@@ -168,7 +131,7 @@ static void check_honest(void) {
     REQUIRE(waiting(i, FILL_RING) == CHUNKS);
     out += sent;
   }
-  REQUIRE(out == frames_out && inline_waiting() == 0);
+  REQUIRE(out == frames_gone && inline_waiting() == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
