@@ -4,6 +4,7 @@
  * costs nothing then; the order alternates, and each turn is compared with its neighbour, so that what else the machine
  * does meets both alike.
  */
+
 import type { ChildProcess } from "node:child_process";
 import {
   HOST_ADDRESS,
@@ -15,6 +16,7 @@ import {
 import { sleep } from "../../test/live/rig.js";
 import type { Namespace } from "../../test/live/tools/netns.js";
 import { runTool, startTool } from "../../test/live/tools/tool.js";
+import { median } from "../median.js";
 
 export const LOADS = ["http", "bulk out", "bulk in"] as const;
 export type Load = (typeof LOADS)[number];
@@ -103,10 +105,4 @@ async function startServer(namespace: Namespace, load: Load): Promise<void> {
   });
   await new Promise((resolve) => child.stderr!.once("data", resolve));
   await sleep(100);
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -1,3 +1,4 @@
+import { HeldView } from "../../daemon/extension/held-view.js";
 import { SandboxFixture } from "../../test/sandbox/fixture.js";
 import type { BenchOptions, Row, RowGroup } from "../report.js";
 
@@ -6,6 +7,10 @@ const DISTRIBUTIONS = ["all-distinct", "uniform over 2^18 links", "zipf over 2^1
 const SUB_WINDOW = 1 << 17;
 /** Chunks of 2 KiB: room for a sub-window of packed frames, and rings for the breaths. */
 const CHUNKS = 1 << 14;
+
+const ZIPF = 2;
+/** As at 1 Mpps: frames that a breath finds. */
+const HELD_BREATH = 1024;
 
 interface BenchExports {
   bench_pack(distribution: number, frames: number, seed: number): number;
@@ -20,6 +25,7 @@ export const sandboxGroup: RowGroup = {
   about: "ns per packet of the capture sandbox, by distribution",
   run: async (options) => {
     const rows = DISTRIBUTIONS.flatMap((name, number) => rowsOf(name, number, options));
+    rows.push(heldRow(options));
     // By measurement first: the distributions stand below one another.
     return rows.sort((a, b) => Number(a.what > b.what) - Number(a.what < b.what)).reverse();
   },
@@ -72,6 +78,55 @@ function breathCost(fixture: SandboxFixture, distribution: number, smoke: boolea
   };
   interval();
   return best(smoke ? 1 : 5, interval) / (passes * frames);
+}
+
+/**
+ * What the thread that captures pays for extensions: every frame is noted for them, and its chunk goes back to the kernel
+ * when they are done with it, 8 breaths later. By turns with a sandbox that has none.
+ */
+function heldRow({ smoke }: BenchOptions): Row {
+  const entries = 4 * CHUNKS;
+  const kinds = [undefined, entries].map((heldEntries) => {
+    const options = { module: "bench", logEntries: SUB_WINDOW, linkBudget: 1 << 20, chunks: CHUNKS } as const;
+    const fixture = new SandboxFixture({ ...options, ...(heldEntries && { heldEntries }) }).start();
+    const exports = fixture.exports as unknown as BenchExports;
+    exports.bench_fill(ZIPF, CHUNKS, 1);
+    const tap = new HeldView(fixture.memory).tap(0);
+    if (heldEntries !== undefined) tap.join();
+    return { fixture, exports, tap, heldEntries, shortest: Number.POSITIVE_INFINITY };
+  });
+  const passes = smoke ? 1 : 64;
+  for (let round = 0; round < (smoke ? 1 : 15); round++) {
+    for (const kind of kinds) {
+      const { fixture, exports, tap, heldEntries } = kind;
+      const held = new HeldView(fixture.memory);
+      const ns = best(1, () => {
+        let done = held.producer;
+        for (let pass = 0; pass < passes; pass++) {
+          exports.bench_ring(HELD_BREATH);
+          fixture.exports.breathe(HELD_BREATH);
+          if (heldEntries === undefined || pass % 8 !== 7) continue;
+          for (let count = 1; count > 0; ) {
+            const claim = tap.claim(done, entries, entries);
+            count = claim.count;
+            tap.finish(claim.from, count);
+          }
+          done = held.producer;
+        }
+      });
+      fixture.seal(() => undefined);
+      if (round > 0 || smoke) kind.shortest = Math.min(kind.shortest, ns / (passes * HELD_BREATH));
+    }
+  }
+  const [without, held] = kinds.map(({ shortest }) => shortest);
+  return {
+    group: "sandbox",
+    what: "an extension",
+    subject: "zipf over 2^18 links",
+    value: held! - without!,
+    unit: "ns/packet",
+    note: `what it costs the capture thread: ${held!.toFixed(2)} with, ${without!.toFixed(2)} without`,
+  };
 }
 
 /** The shortest of `rounds` runs, in ns. */

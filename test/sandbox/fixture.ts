@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { ControlView, type SealedSlot } from "../../daemon/capture/control-view.js";
+import { HeldView } from "../../daemon/extension/held-view.js";
 import { ABI_VERSION, type HeapConfig, type MemoryLayout, memoryLayout, SEAL_CAUSES } from "../../lib/abi.js";
 
 export interface SandboxExports {
@@ -25,12 +26,15 @@ export interface FixtureOptions extends Partial<HeapConfig> {
   linkType?: number;
   /** Bytes of memory for each BPF ring buffer (mode host). */
   hostRings?: readonly number[];
+  /** Frames are held for one extension, in a ring of so many descriptors. */
+  heldEntries?: number;
 }
 
 export const CHUNK_BYTES = 2048;
 /** Where the kernel puts a frame in its chunk (XDP_PACKET_HEADROOM). */
 export const HEADROOM = 256;
 const RING_INDEX_BYTES = 4096;
+const HELD_FRAME_BYTES = 24;
 const CONTINUED = 1;
 
 const modules = new Map<string, WebAssembly.Module>();
@@ -148,6 +152,7 @@ export class SandboxFixture {
         umemBytes: chunks * CHUNK_BYTES,
       })),
       hostRings: options.hostRings ?? [],
+      heldBytes: HELD_FRAME_BYTES * (options.heldEntries ?? 0),
     });
     const { pages } = this.layout;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -166,6 +171,10 @@ export class SandboxFixture {
     control.setU64("hash_key", key0, 0);
     control.setU64("hash_key", key1, 1);
     control.setU64("table_key", 0x9d3f2c4b1a69e857n);
+    if (options.heldEntries !== undefined) {
+      const entries = options.heldEntries;
+      new HeldView(this.memory).configure({ ring: this.layout.held, entries, limit: entries, taps_count: 1 });
+    }
     const module = sandboxModule(options.module ?? "capture");
     const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
     this.exports = instance.exports as unknown as SandboxExports;
