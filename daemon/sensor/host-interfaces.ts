@@ -16,6 +16,8 @@ import { isExactName, patternOf } from "../../lib/interface-pattern.js";
 import type { HostFigures, HostView } from "../capture/host-view.js";
 import { explain } from "./guard.js";
 
+/** How often it is asked whether the programs still hang where they were put, and what was refused is tried again. */
+const CHECK_MS = 1000;
 /** A record that was made before its interface went is drained long before this. */
 const RECORDS_LEFT_MS = 2000;
 
@@ -44,8 +46,9 @@ export interface HostInterfacesOptions {
   attacher: TcAttacher;
   /** The table of each sandbox. */
   views: readonly HostView[];
-  /** One line for the log. */
+  /** One line for the log; `warn`: of what the operator did not ask for. */
   note(text: string): void;
+  warn(text: string): void;
 }
 
 /** One interface that is watched. */
@@ -72,8 +75,8 @@ interface Attached {
 export class HostInterfaces {
   readonly #options: HostInterfacesOptions;
   readonly #attached = new Map<number, Attached>();
-  /** What could not be attached, so that it is told once: index and name. */
-  readonly #refused = new Set<string>();
+  /** What could not be attached, and why, so that it is told once: by index and name. */
+  readonly #refused = new Map<string, string>();
   /** Interfaces that have gone, until no record of them can be left. */
   readonly #leaving = new Map<number, { since: number; pattern: string }>();
   /** What came by interfaces that are no more, by pattern. */
@@ -81,6 +84,8 @@ export class HostInterfaces {
   #watch: InterfaceWatch | undefined;
   #missedGone = 0;
   #lastAttach: TcAttachment | null = null;
+  #reattached = 0;
+  #checkedAt = performance.now();
   #isBusy = false;
   #isStale = false;
 
@@ -95,6 +100,7 @@ export class HostInterfaces {
   async start(): Promise<void> {
     this.#watch = new InterfaceWatch();
     const failures = await this.#reconcile();
+    this.#checkedAt = performance.now();
     if (this.#attached.size > 0) return;
     if (failures.length > 0) throw explain(failures[0]);
     const { patterns, note } = this.#options;
@@ -115,10 +121,11 @@ export class HostInterfaces {
       this.#gone.set(pattern, add(this.#gone.get(pattern) ?? nothing(), this.#figures(index)));
       for (const view of this.#options.views) view.removeInterface(index);
     }
-    if (this.#watch!.changed()) this.#isStale = true;
+    if (this.#watch!.changed() || performance.now() - this.#checkedAt >= CHECK_MS) this.#isStale = true;
     if (!this.#isStale || this.#isBusy) return;
     this.#isStale = false;
     await this.#reconcile();
+    this.#checkedAt = performance.now();
   }
 
   stop(): void {
@@ -129,6 +136,11 @@ export class HostInterfaces {
   /** How the programs hang on most recently attached interfaces; null as long as there was none. */
   get attach(): TcAttachment | null {
     return this.#lastAttach;
+  }
+
+  /** How often programs were found gone from an interface that should have them, and were put there anew. */
+  get reattached(): number {
+    return this.#reattached;
   }
 
   list(): WatchedInterface[] {
@@ -169,19 +181,25 @@ export class HostInterfaces {
     this.#isBusy = true;
     const failures: unknown[] = [];
     try {
+      const lost = this.#attached.size === 0 ? [] : await this.#options.attacher.check();
       const links = networkInterfaces();
       this.#forgetGone(links);
+      // Those that are still meant: another interface with the same index, or somebody has taken our programs off.
+      for (const index of lost) this.#forgetLost(index);
       for (const link of links) {
         const pattern = this.#meant(link);
         const key = `${link.index} ${link.name}`;
-        if (pattern === undefined || this.#attached.has(link.index) || this.#refused.has(key)) continue;
+        if (pattern === undefined || this.#attached.has(link.index)) continue;
         try {
           await this.#attach(link, pattern);
+          this.#refused.delete(key);
         } catch (error) {
           // It has gone again meanwhile.
           if (error instanceof XdpError && error.code === "XDP_NO_INTERFACE") continue;
-          this.#refused.add(key);
-          this.#options.note(`${link.name} is not watched: ${(error as Error).message}`);
+          const { message } = error as Error;
+          if (this.#refused.get(key) !== message)
+            this.#options.warn(`${link.name} is not watched: ${message}`);
+          this.#refused.set(key, message);
           failures.push(error);
         }
       }
@@ -254,15 +272,30 @@ export class HostInterfaces {
         attached.link = link;
         continue;
       }
-      this.#missedGone += attached.missed - attached.missedBefore;
-      this.#attached.delete(index);
-      this.#release(index, attached.pattern);
+      this.#forget(index, attached);
       this.#options.note(`${attached.link.name} has gone, or is no longer meant`);
     }
-    for (const key of this.#refused) {
+    for (const key of this.#refused.keys()) {
       const [index, name] = key.split(" ");
       if (now.get(Number(index))?.name !== name) this.#refused.delete(key);
     }
+  }
+
+  #forgetLost(index: number): void {
+    const attached = this.#attached.get(index);
+    if (attached === undefined) return;
+    this.#forget(index, attached);
+    this.#reattached++;
+    this.#options.warn(
+      `the programs on ${attached.link.name} had gone, taken off by somebody or with an interface that is made anew: ` +
+        "packets meanwhile were not seen",
+    );
+  }
+
+  #forget(index: number, attached: Attached): void {
+    this.#missedGone += attached.missed - attached.missedBefore;
+    this.#attached.delete(index);
+    this.#release(index, attached.pattern);
   }
 
   #release(index: number, pattern: string): void {

@@ -26,6 +26,12 @@ export function hostMetrics(counter: ReadMetric, gauge: ReadMetric, status: () =
   counter("host_seen_packets_total", "Host: packets that the programs in the kernel saw", [], () => [
     [{}, status().seen.packets],
   ]);
+  counter(
+    "host_reattached_total",
+    "Host: times that the programs had been taken off an interface by others, and were put there anew",
+    [],
+    () => [[{}, status().reattached]],
+  );
   gauge(
     "host_interfaces",
     "Host: interfaces that are watched now, by configured name or pattern",

@@ -56,6 +56,8 @@ export interface HostStatus {
   /** On the wire, as the programs counted: all, and those of them that found no room in a ring buffer. */
   seen: { packets: number; bytes: number };
   lost: { packets: number; bytes: number };
+  /** How often the programs had been taken off an interface by others, and were put there anew within a second. */
+  reattached: number;
   /** The child process that attaches; it alone keeps CAP_NET_ADMIN and CAP_BPF. */
   attacher_pid: number | null;
 }
@@ -175,6 +177,7 @@ export class HostSource implements FrameSource {
       patterns: this.#patterns,
       seen: { packets, bytes },
       lost: { packets: lostPackets, bytes: lostBytes },
+      reattached: this.#interfaces?.reattached ?? 0,
       attacher_pid: this.#isStopping ? null : (this.#attacher?.pid ?? null),
     };
   }
@@ -263,6 +266,7 @@ export class HostSource implements FrameSource {
       attacher: this.#attacher,
       views: this.#captures.map(({ view }) => view),
       note: (text) => this.#logger?.info(text),
+      warn: (text) => this.#logger?.warn(text),
     });
     await this.#interfaces.start();
     this.#timer = setInterval(() => {

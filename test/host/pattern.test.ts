@@ -52,6 +52,7 @@ test("status has a line for each interface", () => {
         patterns: { "eth*": figures, lo: figures },
         seen: { packets: 12_346, bytes: 2 ** 20 },
         lost: { packets: 0, bytes: 0 },
+        reattached: 0,
         attacher_pid: 77,
       },
     }),

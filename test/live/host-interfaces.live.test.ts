@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { SensorStatus } from "../../daemon/sensor/status.js";
 import { HOST_ADDRESS, HostRig, PEER_ADDRESS } from "./host-rig.js";
 import { sleep } from "./rig.js";
 import { liveSkipReason } from "./tools/netns.js";
@@ -24,6 +25,15 @@ async function until(rig: HostRig, what: (names: string[]) => boolean): Promise<
   for (const deadline = Date.now() + 5000; ; ) {
     const names = (await rig.status()).host!.interfaces.map(({ name }) => name).sort();
     if (what(names) || Date.now() > deadline) return names;
+    await sleep(50);
+  }
+}
+
+/** The status once programs have been put anew where they had gone. */
+async function reattached(rig: HostRig): Promise<SensorStatus> {
+  for (const deadline = Date.now() + 5000; ; ) {
+    const status = await rig.status();
+    if (status.host!.reattached > 0 || Date.now() > deadline) return status;
     await sleep(50);
   }
 }
@@ -109,6 +119,49 @@ describe("interfaces of mode host", { skip: liveSkipReason() }, () => {
         assert.equal((await until(rig, (names) => names.length === 0)).length, 0);
       }
       assert.equal(await rig.stop(), 0, rig.log);
+    } finally {
+      rig.close();
+    }
+  });
+
+  for (const attach of ["tcx", "clsact"] as const) {
+    test(`another interface with the same name and index within a moment is watched as well (${attach})`, async () => {
+      const rig = new HostRig({ top: 'interfaces = ["c0"]\n', tables: `[host]\nattach = "${attach}"\n` });
+      const make = `ip link add c0 index 77 type veth peer name d0; ip addr add 10.5.0.1/24 dev c0
+        ip link set d0 up; ip link set c0 up; ip neigh add 10.5.0.2 lladdr 02:00:00:00:00:02 dev c0`;
+      try {
+        rig.host.exec("sh", "-c", make);
+        await rig.start();
+        sendUdp(rig, "10.5.0.2", 2);
+        await rig.settled();
+        rig.host.exec("sh", "-c", `ip link del c0; ${make}`);
+        // Between the two it may have been looked, and the interface have been missed.
+        for (const deadline = Date.now() + 5000; !/c0 had gone|c0 has gone/.test(rig.log); await sleep(20))
+          assert.ok(Date.now() < deadline, rig.log);
+        await until(rig, (names) => names.length === 1);
+        sendUdp(rig, "10.5.0.2", 5);
+        const { figures } = (await rig.settled()).host!.interfaces[0]!;
+        assert.equal(figures.out.packets, 7);
+        assert.equal(await rig.stop(), 0, rig.log);
+      } finally {
+        rig.close();
+      }
+    });
+  }
+
+  test("programs that somebody else takes off are put there anew, and it is told", async () => {
+    const rig = new HostRig({ tables: '[host]\nattach = "clsact"\n' });
+    try {
+      const before = rig.appearance("h0");
+      await rig.start();
+      rig.host.exec("tc", "qdisc", "del", "dev", "h0", "clsact");
+      assert.equal((await reattached(rig)).host!.reattached, 1, rig.log);
+      assert.match(await rig.metrics(), /sparsewire_host_reattached_total 1/);
+      const was = (await rig.settled()).host!.interfaces[0]!.figures.out.packets;
+      sendUdp(rig, PEER_ADDRESS, 3);
+      assert.ok((await rig.settled()).host!.interfaces[0]!.figures.out.packets >= was + 3);
+      assert.equal(await rig.stop(), 0, rig.log);
+      assert.equal(rig.appearance("h0"), before);
     } finally {
       rig.close();
     }

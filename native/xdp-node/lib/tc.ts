@@ -87,6 +87,8 @@ export class TcAttacher {
   readonly #child: ChildProcess;
   readonly #pending = new Map<string, Pending>();
   readonly #ended: Promise<void>;
+  /** The check that is under way, and the interfaces that it has found so far. */
+  #check: { found: Set<number>; done: Promise<number[]>; end(error?: XdpError): void } | undefined;
   #isClosing = false;
   /** Called when it ends though nobody closed it: everything has been taken off then. */
   onLost: (() => void) | undefined;
@@ -102,6 +104,7 @@ export class TcAttacher {
         );
         for (const { reject } of this.#pending.values()) reject(error);
         this.#pending.clear();
+        this.#check?.end(error);
         resolve();
         if (!this.#isClosing) this.onLost?.();
       });
@@ -169,6 +172,26 @@ export class TcAttacher {
     this.#child.stdin!.write(`forget ${index}\n`);
   }
 
+  /**
+   * Indexes of the interfaces from which a program that was attached has gone: somebody has taken it off, or the interface
+   * is another one with the same index. The program that has gone is forgotten; forget() takes off what is left of both.
+   */
+  check(): Promise<number[]> {
+    if (this.#check !== undefined) return this.#check.done;
+    const found = new Set<number>();
+    let end!: (error?: XdpError) => void;
+    const done = new Promise<number[]>((resolve, reject) => {
+      end = (error) => {
+        this.#check = undefined;
+        if (error === undefined) resolve([...found]);
+        else reject(error);
+      };
+    });
+    this.#check = { found, done, end };
+    this.#child.stdin!.write("check\n");
+    return done;
+  }
+
   /** Takes everything off, and ends it. */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -180,6 +203,8 @@ export class TcAttacher {
 
   #answer(line: string): void {
     const [verb, index, direction, result] = line.split(" ");
+    if (verb === "lost") this.#check?.found.add(Number(index));
+    if (verb === "checked") this.#check?.end();
     const key = `${index} ${direction}`;
     const pending = this.#pending.get(key);
     if (pending === undefined) return;

@@ -226,6 +226,14 @@ void clsact_detach(int ifindex, int is_egress, uint32_t handle)
     remove_qdisc(ifindex);
 }
 
+int clsact_hangs(int ifindex, int is_egress, uint32_t handle)
+{
+  struct search search = {.handle = handle};
+
+  list_filters(ifindex, is_egress, find_ours, &search);
+  return search.is_ours;
+}
+
 struct dead {
   uint32_t own, handles[64];
   int count;

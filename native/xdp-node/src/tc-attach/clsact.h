@@ -17,6 +17,9 @@ int clsact_attach(int ifindex, int is_egress, int program, uint32_t handle);
 /* Takes our filter away again, and the qdisc if we (or dead ones before us) made it and nobody else uses it. */
 void clsact_detach(int ifindex, int is_egress, uint32_t handle);
 
+/* Whether our filter is still on one side of an interface. */
+int clsact_hangs(int ifindex, int is_egress, uint32_t handle);
+
 /* Takes away what dead ones left on any interface. */
 void clsact_sweep(uint32_t handle);
 

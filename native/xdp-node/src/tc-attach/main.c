@@ -7,6 +7,7 @@
  *
  *   attach INDEX in|out 2|3 auto|tcx|clsact  ->  attached INDEX in|out tcx|clsact  |  failed INDEX in|out ERRNO
  *   forget INDEX                           ->  forgotten INDEX
+ *   check                                  ->  lost INDEX in|out for each that hangs no more, then checked
  *
  * When its standard input ends, because the sensor has ended in whatever way, everything is taken off, and it ends.
  */
@@ -115,6 +116,34 @@ static void forget(int ifindex)
   }
 }
 
+/* Whether a program still hangs where it was put. A link outlives its interface, and anybody may take a qdisc away. */
+static int hangs(const struct attached *attached)
+{
+  struct bpf_link_info info = {0};
+  uint32_t length = sizeof(info);
+
+  if (attached->link < 0)
+    return clsact_hangs(attached->ifindex, attached->is_egress, handle);
+  if (bpf_obj_get_info_by_fd(attached->link, &info, &length) != 0)
+    return 1;
+  /* tcx.ifindex lies where xdp.ifindex does, which older headers have too; 0: the interface has gone. */
+  return info.xdp.ifindex == (uint32_t)attached->ifindex;
+}
+
+static void check(void)
+{
+  for (int i = 0; i < count;) {
+    if (hangs(&list[i])) {
+      i++;
+      continue;
+    }
+    printf("lost %d %s\n", list[i].ifindex, list[i].is_egress ? "out" : "in");
+    if (list[i].link >= 0)
+      close(list[i].link);
+    list[i] = list[--count];
+  }
+}
+
 static void obey(const char *line)
 {
   int ifindex, layer, length = 0;
@@ -130,6 +159,9 @@ static void obey(const char *line)
   } else if (sscanf(line, "forget %d%n", &ifindex, &length) == 1 && length > 0) {
     forget(ifindex);
     printf("forgotten %d\n", ifindex);
+  } else if (strcmp(line, "check\n") == 0) {
+    check();
+    printf("checked\n");
   } else {
     printf("refused\n");
   }
