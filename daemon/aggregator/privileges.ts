@@ -10,7 +10,7 @@ export function aggregatorPrivileges(
 ): PrivilegePlan {
   const { token_file, read_token_file, listen, store } = config;
   return {
-    families: ["unix", "inet", "inet6"],
+    families: [],
     bpf: [],
     read: [
       ...installation(),

@@ -5,6 +5,7 @@ import {
   type HeldPrivileges,
   heldPrivileges,
   installSeccomp,
+  openNotifySocket,
   restrictFiles,
   setDumpable,
 } from "xdp-node";
@@ -69,6 +70,8 @@ export class Privileges {
     if (drop) dropCapabilities([]);
     // Core dumps would hold packets and keys.
     if (drop || sandbox) setDumpable(false);
+    // The service manager is told by a socket that could not be made any more.
+    if (sandbox && process.env.NOTIFY_SOCKET !== undefined) openNotifySocket();
     if (sandbox) installSeccomp({ families: this.#plan.families, bpf: this.#plan.bpf });
     if (drop || sandbox || user !== undefined) requireWritable(this.#plan.write);
   }

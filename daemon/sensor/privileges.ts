@@ -31,7 +31,7 @@ export function sensorPrivileges(config: SensorConfig, setting: SensorSetting): 
       ? [{ path: resolve(file), why: "the capture file" }]
       : [];
   return {
-    families: ["unix", "inet", "inet6", "netlink"],
+    families: ["inet", "inet6", "netlink"],
     bpf: mode === "pcap" ? [] : BPF_COMMANDS.map(({ name }) => name),
     read: [
       ...installation(),

@@ -53,10 +53,19 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
         "read a secret": noFile,
         "write elsewhere": noFile,
         "list the root": noFile,
-        "bind a port": landlockAbi() >= 4 ? "EACCES" : "ok",
-        "make a local socket": noFile,
+        "bind a port": landlockAbi() >= 4 ? "EACCES" : "EPERM",
+        "make a local socket": "EPERM",
         "load a program": "XDP_NOT_PERMITTED",
         "open an AF_XDP socket": "XDP_NOT_PERMITTED",
+        "find a packet socket": "none",
+        "send by a spare AF_XDP socket": "none",
+        "signal by a descriptor": "EPERM",
+        "ask a local service": "EPERM",
+        "speak MPTCP": "EPERM",
+        "speak SCTP": "EPERM",
+        "speak to the audit system": "EPERM",
+        "listen without a port": "EPERM",
+        "open a file to all": "EPERM",
       });
       t.diagnostic(`${after.counters.frames - before.counters.frames} frames were captured meanwhile`);
       assert.ok(after.counters.frames > before.counters.frames, "it captured meanwhile");

@@ -24,7 +24,7 @@ export {
   pageSize,
   privateBytes,
 } from "./memory.js";
-export { notifyServiceManager } from "./notify.js";
+export { notifyServiceManager, openNotifySocket } from "./notify.js";
 export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
 export { RingBuffer, type RingBufferOptions } from "./ringbuf.js";

@@ -103,7 +103,7 @@ export interface NativeFileRules {
 }
 
 export interface NativeSeccompSettings {
-  families: number[];
+  families: { number: number; types: readonly number[]; protocols: readonly number[] }[];
   commands: number[];
 }
 
@@ -178,6 +178,7 @@ export interface Native {
     busyPoll: number;
     memlock: number;
   };
+  openNotify(): number;
   notify(socket: string, state: string): number;
   threadCpuNs(): bigint;
   wakeRxFd(fd: number): void;
@@ -196,7 +197,8 @@ export interface Native {
   standingFacts(fd: number): { ifindex: number; programId: number };
   closeFd(fd: number, detach: boolean): void;
   isBpfFs(path: string): boolean;
-  holdPromiscuous(ifindex: number): number;
+  holdPromiscuous(ifindex: number): bigint;
+  releasePromiscuous(held: bigint): void;
   setPromiscuous(name: string, on: boolean): void;
   setThreadAffinity(cpu: number): void;
   setRealtime(priority: number): void;

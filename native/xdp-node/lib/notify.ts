@@ -5,6 +5,11 @@
 import { guard } from "./errors.js";
 import { native } from "./native.js";
 
+/** Makes the socket that notifyServiceManager() uses, for a process that will not be allowed to. Returns 0 or an errno. */
+export function openNotifySocket(): number {
+  return native.openNotify();
+}
+
 /**
  * Sends one message of sd_notify's protocol ("READY=1", "WATCHDOG=1\nSTATUS=..."). `socket` is the value of
  * NOTIFY_SOCKET: an absolute path, or @ and an abstract name. Waits at most a second for a full queue.

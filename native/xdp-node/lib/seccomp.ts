@@ -1,6 +1,6 @@
 /** A seccomp filter for the whole process: what it refuses, why, and installing it. */
 import { badArgument, guard } from "./errors.js";
-import { native } from "./native.js";
+import { type NativeSeccompSettings, native } from "./native.js";
 
 export interface Reasoned {
   name: string;
@@ -17,12 +17,33 @@ export interface SeccompRule extends Reasoned {
   errno: number;
 }
 
-/** Socket families that a filter may leave. Source: linux/socket.h. */
-export const SOCKET_FAMILIES: readonly Reasoned[] = [
-  { name: "unix", number: 1, why: "control socket, service manager, name services" },
-  { name: "inet", number: 2, why: "shipping and metrics" },
-  { name: "inet6", number: 10, why: "shipping and metrics" },
-  { name: "netlink", number: 16, why: "counters, state and addresses of interfaces" },
+export interface SocketFamily extends Reasoned {
+  types: readonly number[];
+  protocols: readonly number[];
+}
+
+const [SOCK_STREAM, SOCK_DGRAM, SOCK_RAW] = [1, 2, 3];
+const [IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE] = [6, 17, 0];
+/** Others (SCTP, DCCP, MPTCP ...) make the kernel load modules, and Landlock's rules about TCP know nothing of them. */
+const IP = { types: [SOCK_STREAM, SOCK_DGRAM], protocols: [0, IPPROTO_TCP, IPPROTO_UDP] } as const;
+
+/** Socket families that a filter may leave, with types and protocols. Source: linux/socket.h, net.h, in.h, netlink.h. */
+export const SOCKET_FAMILIES: readonly SocketFamily[] = [
+  { name: "unix", number: 1, types: [SOCK_STREAM, SOCK_DGRAM], protocols: [0], why: "local services" },
+  {
+    name: "inet",
+    number: 2,
+    ...IP,
+    why: "shipping, names into addresses, settings of interfaces: TCP and UDP",
+  },
+  { name: "inet6", number: 10, ...IP, why: "shipping, names into addresses: TCP and UDP" },
+  {
+    name: "netlink",
+    number: 16,
+    types: [SOCK_DGRAM, SOCK_RAW],
+    protocols: [NETLINK_ROUTE],
+    why: "counters, state and addresses of interfaces",
+  },
 ];
 
 /** Commands of bpf() that work on what is open already. Source: linux/bpf.h. */
@@ -35,7 +56,7 @@ export const BPF_COMMANDS: readonly Reasoned[] = [
 ];
 
 export interface SeccompOptions {
-  /** Names of SOCKET_FAMILIES of which sockets can still be made. */
+  /** Names of SOCKET_FAMILIES of which sockets can still be made, of their types and protocols alone. */
   families: readonly string[];
   /** Names of BPF_COMMANDS that stay. Default: none. */
   bpf?: readonly string[];
@@ -63,17 +84,17 @@ export function seccompProgram(options: SeccompOptions): Uint8Array {
   return guard("compile the seccomp filter", () => native.seccompProgram(settingsOf(options)));
 }
 
-function settingsOf({ families, bpf = [] }: SeccompOptions): { families: number[]; commands: number[] } {
+function settingsOf({ families, bpf = [] }: SeccompOptions): NativeSeccompSettings {
   return {
-    families: numbersOf(families, SOCKET_FAMILIES, "socket family"),
-    commands: numbersOf(bpf, BPF_COMMANDS, "bpf command"),
+    families: named(families, SOCKET_FAMILIES, "socket family"),
+    commands: named(bpf, BPF_COMMANDS, "bpf command").map(({ number }) => number),
   };
 }
 
-function numbersOf(names: readonly string[], known: readonly Reasoned[], what: string): number[] {
+function named<T extends Reasoned>(names: readonly string[], known: readonly T[], what: string): T[] {
   return names.map((name) => {
     const entry = known.find((each) => each.name === name);
-    if (entry !== undefined) return entry.number;
+    if (entry !== undefined) return entry;
     throw badArgument(`no ${what} ${name} can be left`, `choose from ${known.map((k) => k.name).join(", ")}`);
   });
 }

@@ -89,14 +89,17 @@ export function isBpfFileSystem(path: string): boolean {
   return native.isBpfFs(path);
 }
 
-/** Keeps an interface promiscuous until close() or the end of the process, whichever comes first. */
+/**
+ * Keeps an interface promiscuous until close() or the end of the process, whichever comes first. No descriptor stays: a
+ * packet socket that is open serves to read and send on any interface.
+ */
 export function holdPromiscuous(interfaceName: string): { close(): void } {
   const ifindex = interfaceIndex(interfaceName);
-  const fd = guard(`make ${interfaceName} promiscuous`, () => native.holdPromiscuous(ifindex));
+  const held = guard(`make ${interfaceName} promiscuous`, () => native.holdPromiscuous(ifindex));
   let isOpen = true;
   return {
     close() {
-      if (isOpen) native.closeFd(fd, false);
+      if (isOpen) native.releasePromiscuous(held);
       isOpen = false;
     },
   };

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <mutex>
 #include <string>
 
 #include "addon.h"
@@ -18,8 +19,32 @@ namespace xdp {
 // How long a full queue of the service manager may hold the caller up.
 constexpr struct timeval kPatience = {1, 0};
 
+// The socket, for good: a process that is confined cannot make another. It is connected to nobody, so nothing about it
+// grows stale when the manager starts anew. Threads share it: sending is one call.
+std::once_flag opened;
+int notify_fd = -1;
+
+static int OpenSocket() {
+  std::call_once(opened, [] {
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+      notify_fd = -errno;
+      return;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+    notify_fd = fd;
+  });
+  return notify_fd;
+}
+
+// openNotify(): makes the socket; answers errno.
+static Napi::Value OpenNotify(const Napi::CallbackInfo& info) {
+  int fd = OpenSocket();
+  return Napi::Number::New(info.Env(), fd < 0 ? -fd : 0);
+}
+
 // notify(path, state): `path` as in NOTIFY_SOCKET, a leading @ stands for the abstract namespace. Answers errno, 0 when
-// it was sent. A socket of its own each time: nothing is kept that a restart of the manager would make stale.
+// it was sent.
 static Napi::Value Notify(const Napi::CallbackInfo& info) {
   std::string path = info[0].ToString().Utf8Value();
   std::string state = info[1].ToString().Utf8Value();
@@ -32,19 +57,15 @@ static Napi::Value Notify(const Napi::CallbackInfo& info) {
   // Abstract names have a length instead of a closing zero.
   if (path[0] == '@') address.sun_path[0] = '\0';
   auto length = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + path.size());
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return Napi::Number::New(info.Env(), errno);
-  int err = 0;
-  if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience) != 0 ||
-      sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<struct sockaddr*>(&address),
-             length) < 0) {
-    err = errno;
-  }
-  close(fd);
-  return Napi::Number::New(info.Env(), err);
+  int fd = OpenSocket();
+  if (fd < 0) return Napi::Number::New(info.Env(), -fd);
+  auto* to = reinterpret_cast<struct sockaddr*>(&address);
+  ssize_t sent = sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, to, length);
+  return Napi::Number::New(info.Env(), sent < 0 ? errno : 0);
 }
 
 void InitNotify(Napi::Env env, Napi::Object exports) {
+  exports.Set("openNotify", Napi::Function::New(env, OpenNotify, "openNotify"));
   exports.Set("notify", Napi::Function::New(env, Notify, "notify"));
 }
 

@@ -5,12 +5,13 @@
 #include <linux/seccomp.h>
 #include <napi.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -35,12 +36,29 @@ constexpr uint32_t kNewNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS
                                     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;  // CLONE_NEWTIME is for clone3 alone
 constexpr uint32_t kArgument0 = offsetof(seccomp_data, args[0]);
 constexpr uint32_t kArgument1 = offsetof(seccomp_data, args[1]);
+constexpr uint32_t kArgument2 = offsetof(seccomp_data, args[2]);
 constexpr uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
+constexpr uint32_t kTypeMask = 0xf;  // of socket()'s type; above it lie SOCK_CLOEXEC and SOCK_NONBLOCK
+
+// Sockets of a family that can be made.
+struct Family {
+  uint32_t number;
+  std::vector<uint32_t> types;
+  std::vector<uint32_t> protocols;
+};
 
 struct Settings {
-  std::vector<uint32_t> families;
+  std::vector<Family> families;
   std::vector<uint32_t> commands;
 };
+
+// A branch reaches this many instructions.
+constexpr size_t kReach = 255;
+
+template <size_t N>
+std::vector<uint32_t> ListOf(const uint32_t (&values)[N]) {
+  return {values, values + N};
+}
 
 class Filter {
  public:
@@ -76,6 +94,50 @@ class Filter {
     Return(is_not);
   }
 
+  // Goes on if what is loaded is one of the values.
+  void Require(const std::vector<uint32_t>& values, uint32_t refuse) {
+    for (size_t i = 0; i < values.size(); i++) {
+      Branch(BPF_JEQ, values[i], static_cast<uint8_t>(values.size() - i), 0);
+    }
+    Return(refuse);
+  }
+
+  void Sockets(const std::vector<Family>& families, uint32_t refuse) {
+    for (const Family& family : families) {
+      Load(kArgument0);
+      const size_t branch = code_.size();
+      Branch(BPF_JEQ, family.number, 0, 0);
+      Load(kArgument1);
+      Add(BPF_ALU | BPF_AND | BPF_K, kTypeMask);
+      Require(family.types, refuse);
+      OneOf(kArgument2, family.protocols, SECCOMP_RET_ALLOW, refuse);
+      SkipTo(branch);
+    }
+    Return(refuse);
+  }
+
+  void Options(uint32_t refuse) {
+    for (const SocketOption& each : kRefusedOptions) {
+      Load(kArgument1);
+      const size_t level = code_.size();
+      Branch(BPF_JEQ, each.level, 0, 0);
+      if (each.option != kAnyOption) {
+        Load(kArgument2);
+        Branch(BPF_JEQ, each.option, 0, 1);
+      }
+      Return(refuse);
+      SkipTo(level);
+    }
+    Return(SECCOMP_RET_ALLOW);
+  }
+
+  // The branch that was not taken leads here.
+  void SkipTo(size_t branch) {
+    const size_t distance = code_.size() - branch - 1;
+    if (distance > kReach) throw std::length_error("a rule of the seccomp filter is too long");
+    code_[branch].jf = static_cast<uint8_t>(distance);
+  }
+
   // A call that is not this rule's jumps over its body, so that the number is still what is loaded.
   void Append(const SeccompRule& rule, const Settings& settings) {
     Branch(BPF_JEQ, rule.number, 0, 0);
@@ -86,9 +148,16 @@ class Filter {
       case When::kAlways: Return(refuse); break;
       case When::kOtherProcess: OneOf(kArgument0, {self}, SECCOMP_RET_ALLOW, refuse); break;
       case When::kOtherOrZero: OneOf(kArgument0, {0, self}, SECCOMP_RET_ALLOW, refuse); break;
-      case When::kFamily: OneOf(kArgument0, settings.families, SECCOMP_RET_ALLOW, refuse); break;
+      case When::kOtherPriority:
+        Load(kArgument0);
+        Require({PRIO_PROCESS}, refuse);
+        OneOf(kArgument1, {0}, SECCOMP_RET_ALLOW, refuse);
+        break;
+      case When::kFamily: Sockets(settings.families, refuse); break;
       case When::kCommand: OneOf(kArgument0, settings.commands, SECCOMP_RET_ALLOW, refuse); break;
-      case When::kTerminal: OneOf(kArgument1, {TIOCSTI, TIOCLINUX}, refuse, SECCOMP_RET_ALLOW); break;
+      case When::kIoctl: OneOf(kArgument1, ListOf(kRefusedIoctls), refuse, SECCOMP_RET_ALLOW); break;
+      case When::kFcntl: OneOf(kArgument1, ListOf(kRefusedFcntls), refuse, SECCOMP_RET_ALLOW); break;
+      case When::kOption: Options(refuse); break;
       case When::kNewProcess:
         Load(kArgument0);
         Branch(BPF_JSET, kNewNamespaces, 0, 1);
@@ -98,28 +167,44 @@ class Filter {
         Return(refuse);
         break;
     }
-    code_[branch].jf = static_cast<uint8_t>(code_.size() - branch - 1);
+    SkipTo(branch);
   }
 
   std::vector<sock_filter> code_;
 };
 
-// A rule's body has to stay within reach of a branch: 255 instructions.
+// A rule's body has to stay within reach of a branch.
 constexpr uint32_t kListMax = 100;
+constexpr uint32_t kFamiliesMax = 4;
+constexpr uint32_t kFamilyListMax = 8;
 
-std::vector<uint32_t> Numbers(Napi::Object settings, const char* name) {
+std::vector<uint32_t> Numbers(Napi::Object settings, const char* name, uint32_t max = kListMax) {
   if (!settings.Get(name).IsArray()) FailArgument(settings.Env(), std::string(name) + " must be an array");
   Napi::Array list = settings.Get(name).As<Napi::Array>();
-  if (list.Length() > kListMax) FailArgument(settings.Env(), std::string("too many ") + name);
+  if (list.Length() > max) FailArgument(settings.Env(), std::string("too many ") + name);
   std::vector<uint32_t> numbers;
   for (uint32_t i = 0; i < list.Length(); i++) numbers.push_back(list.Get(i).ToNumber().Uint32Value());
   return numbers;
 }
 
+std::vector<Family> Families(Napi::Object settings) {
+  if (!settings.Get("families").IsArray()) FailArgument(settings.Env(), "families must be an array");
+  Napi::Array list = settings.Get("families").As<Napi::Array>();
+  if (list.Length() > kFamiliesMax) FailArgument(settings.Env(), "too many families");
+  std::vector<Family> families;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    if (!list.Get(i).IsObject()) FailArgument(settings.Env(), "a family must be an object");
+    Napi::Object each = list.Get(i).As<Napi::Object>();
+    families.push_back({each.Get("number").ToNumber().Uint32Value(), Numbers(each, "types", kFamilyListMax),
+                        Numbers(each, "protocols", kFamilyListMax)});
+  }
+  return families;
+}
+
 Settings SettingsOf(const Napi::CallbackInfo& info) {
   if (!info[0].IsObject()) FailArgument(info.Env(), "settings must be an object");
   Napi::Object settings = info[0].As<Napi::Object>();
-  return {Numbers(settings, "families"), Numbers(settings, "commands")};
+  return {Families(settings), Numbers(settings, "commands")};
 }
 
 // seccompProgram({families, commands}): the filter as bytes of struct sock_filter, to be looked at.
@@ -151,9 +236,12 @@ const char* NameOf(When when) {
     case When::kNewProcess: return "new process or namespace";
     case When::kOtherProcess: return "of another process";
     case When::kOtherOrZero: return "of another process";
+    case When::kOtherPriority: return "of another process";
     case When::kFamily: return "other family";
     case When::kCommand: return "other command";
-    case When::kTerminal: return "TIOCSTI, TIOCLINUX";
+    case When::kIoctl: return "TIOCSTI and the like";
+    case When::kFcntl: return "F_SETOWN, F_SETSIG";
+    case When::kOption: return "XDP_TX_RING and the like";
   }
   return "";
 }

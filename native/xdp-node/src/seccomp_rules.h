@@ -21,9 +21,12 @@ enum class When {
   kNewProcess,     // clone: unless it starts a thread, in the namespaces that are
   kOtherProcess,   // the first argument is not this process
   kOtherOrZero,    // likewise, but 0 means this process
-  kFamily,         // socket: a family that the profile does not list
+  kOtherPriority,  // setpriority: not the calling thread itself
+  kFamily,         // socket: a family, type or protocol that the profile does not list
   kCommand,        // bpf: a command that the profile does not list
-  kTerminal,       // ioctl: typing into a terminal
+  kIoctl,          // ioctl: a request of kRefusedIoctls
+  kFcntl,          // fcntl: a command of kRefusedFcntls
+  kOption,         // setsockopt: an option of kRefusedOptions
 };
 
 struct SeccompRule {
@@ -32,6 +35,25 @@ struct SeccompRule {
   When when;
   int err;
   const char* why;
+};
+
+// linux/sockios.h, asm-generic/ioctls.h
+constexpr uint32_t kRefusedIoctls[] = {0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, 0x5423 /* TIOCSETD */,
+                                       0x8901 /* FIOSETOWN */, 0x8902 /* SIOCSPGRP */};
+// asm-generic/fcntl.h
+constexpr uint32_t kRefusedFcntls[] = {8 /* F_SETOWN */, 10 /* F_SETSIG */, 15 /* F_SETOWN_EX */};
+
+constexpr uint32_t kAnyOption = ~0u;
+struct SocketOption {
+  uint32_t level;
+  uint32_t option;
+};
+// asm-generic/socket.h, linux/tcp.h, linux/if_xdp.h, linux/if_packet.h
+constexpr SocketOption kRefusedOptions[] = {
+    {1 /* SOL_SOCKET */, 26 /* SO_ATTACH_FILTER */}, {1, 50 /* SO_ATTACH_BPF */},
+    {1, 51 /* SO_ATTACH_REUSEPORT_CBPF */},          {1, 52 /* SO_ATTACH_REUSEPORT_EBPF */},
+    {6 /* SOL_TCP */, 31 /* TCP_ULP */},             {283 /* SOL_XDP */, 3 /* XDP_TX_RING */},
+    {263 /* SOL_PACKET */, kAnyOption},
 };
 
 #define NO(call, why) {#call, SYS_##call, When::kAlways, EPERM, why}
@@ -70,7 +92,16 @@ constexpr SeccompRule kSeccompRules[] = {
     NO_WHEN(rt_tgsigqueueinfo, kOtherProcess, "no signal to another process"),
     NO(tkill, "no signal to another process: it names threads only"),
     NO_WHEN(prlimit64, kOtherOrZero, "no other process's limits"),
-    NO_WHEN(ioctl, kTerminal, "no typing into the terminal that the process was started from (TIOCSTI, TIOCLINUX)"),
+    NO_WHEN(fcntl, kFcntl, "no signal to another process by way of a descriptor's owner (F_SETOWN, F_SETSIG)"),
+    NO_WHEN(ioctl, kIoctl,
+            "no typing into the terminal that the process was started from (TIOCSTI, TIOCLINUX), no line discipline "
+            "of it (TIOCSETD), no signal to a descriptor's owner (FIOSETOWN, SIOCSPGRP)"),
+    NO_WHEN(setpriority, kOtherPriority, "no other process's share of the processors"),
+    NO_WHEN(sched_setscheduler, kOtherOrZero, "no other process's share of the processors"),
+    NO_WHEN(sched_setparam, kOtherOrZero, "no other process's share of the processors"),
+    NO_WHEN(sched_setattr, kOtherOrZero, "no other process's share of the processors"),
+    NO_WHEN(sched_setaffinity, kOtherOrZero, "no other process's share of the processors"),
+    NO(ioprio_set, "no other process's share of the disks"),
 
     // The kernel itself.
     NO_WHEN(bpf, kCommand, "no program, no map, no link, nothing by id or path: only what is open is worked with"),
@@ -137,6 +168,25 @@ constexpr SeccompRule kSeccompRules[] = {
 #endif
     NO(mknodat, "no device files"),
 
+    // Landlock rules about opening, not about these: root would still own every file of root's, a set-uid bit away
+    // from being root for everybody.
+#ifdef SYS_chmod
+    NO(chmod, "files stay as open to others as they are"),
+    NO(chown, "files keep their owners"),
+    NO(lchown, "files keep their owners"),
+#endif
+    NO(fchmod, "files stay as open to others as they are"),
+    NO(fchmodat, "files stay as open to others as they are"),
+    NO(fchown, "files keep their owners"),
+    NO(fchownat, "files keep their owners"),
+    NO(setxattr, "files keep their access lists"),
+    NO(lsetxattr, "files keep their access lists"),
+    NO(fsetxattr, "files keep their access lists"),
+    NO(removexattr, "files keep their access lists"),
+    NO(lremovexattr, "files keep their access lists"),
+    NO(fremovexattr, "files keep their access lists"),
+    NO(truncate, "no emptying of files by name: Landlock knows of it from Linux 6.2 only"),
+
     // Who it is, and the host's name and time.
     NO(setuid, "it stays who it is"),
     NO(setgid, "it stays who it is"),
@@ -155,7 +205,14 @@ constexpr SeccompRule kSeccompRules[] = {
     NO(clock_adjtime, "the clock is read, not set"),
 
     // Ways to others.
-    NO_WHEN(socket, kFamily, "IP and local sockets only: no raw frames, no odd protocols of the kernel"),
+    NO_WHEN(socket, kFamily,
+            "no raw frames, no local sockets (a service manager or container engine behind one starts programs for "
+            "root), no odd protocols of the kernel"),
+    NO(socketpair, "no local sockets"),
+    NO(listen, "what is served is open; Landlock rules about bind(), which listen() does without"),
+    NO_WHEN(setsockopt, kOption,
+            "no sending of raw frames by an AF_XDP socket that was kept for later (XDP_TX_RING), no packet sockets, no "
+            "programs on sockets (SO_ATTACH_...), no other protocol on top (TCP_ULP)"),
     NO(shmget, "shares no memory with other processes"),
     NO(shmat, "shares no memory with other processes"),
     NO(shmctl, "shares no memory with other processes"),

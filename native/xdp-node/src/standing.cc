@@ -7,6 +7,7 @@
 #include <napi.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -87,7 +88,22 @@ static Napi::Value IsBpfFs(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), is);
 }
 
-// holdPromiscuous(ifindex): a descriptor that keeps the interface promiscuous as long as it is open.
+// A mapping keeps its socket as long as a descriptor does, and nobody can read, send or bind by a mapping: an intruder who
+// found a descriptor of a packet socket would have every interface's frames. One page of a ring that stays empty.
+static void* MapAndClose(int fd) {
+  const auto page = static_cast<unsigned>(sysconf(_SC_PAGESIZE));
+  struct tpacket_req ring = {page, 1, page, 1};
+  void* address = MAP_FAILED;
+  if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof ring) == 0) {
+    address = mmap(nullptr, page, PROT_READ, MAP_SHARED, fd, 0);
+  }
+  int err = errno;
+  close(fd);
+  errno = err;
+  return address;
+}
+
+// holdPromiscuous(ifindex): the address of a mapping that keeps the interface promiscuous as long as it is there.
 static Napi::Value HoldPromiscuous(const Napi::CallbackInfo& info) {
   struct packet_mreq request = {};
   request.mr_ifindex = static_cast<int>(IntegerArgument(info, 0, "ifindex", 1, INT32_MAX));
@@ -100,7 +116,17 @@ static Napi::Value HoldPromiscuous(const Napi::CallbackInfo& info) {
     close(fd);
     Fail(info.Env(), "promiscuous", "setsockopt", err);
   }
-  return Napi::Number::New(info.Env(), fd);
+  void* held = MapAndClose(fd);
+  if (held == MAP_FAILED) Fail(info.Env(), "promiscuous", "mmap", errno);
+  return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(held)));
+}
+
+// releasePromiscuous(address)
+static void ReleasePromiscuous(const Napi::CallbackInfo& info) {
+  bool lossless = false;
+  uint64_t held = info[0].IsBigInt() ? info[0].As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+  if (!lossless || held == 0) FailArgument(info.Env(), "what holdPromiscuous() returned");
+  munmap(reinterpret_cast<void*>(static_cast<uintptr_t>(held)), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
 }
 
 // setPromiscuous(name, on): the interface's flag, which stays when the process ends.
@@ -130,6 +156,7 @@ void InitStanding(Napi::Env env, Napi::Object exports) {
   exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
   exports.Set("isBpfFs", Napi::Function::New(env, IsBpfFs, "isBpfFs"));
   exports.Set("holdPromiscuous", Napi::Function::New(env, HoldPromiscuous, "holdPromiscuous"));
+  exports.Set("releasePromiscuous", Napi::Function::New(env, ReleasePromiscuous, "releasePromiscuous"));
   exports.Set("setPromiscuous", Napi::Function::New(env, SetPromiscuous, "setPromiscuous"));
 }
 

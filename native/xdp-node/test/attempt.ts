@@ -12,6 +12,8 @@ export { attempt };
 
 const INIT = 1;
 const AF_PACKET = 17;
+const F_SETOWN = 8;
+const [SOL_XDP, XDP_TX_RING] = [283, 3];
 const BPF_PROG_LOAD = 5;
 const CLONE_NEWNS_AND_FS = 0x20200;
 const TIOCSTI = 0x5412;
@@ -27,6 +29,8 @@ const ARGUMENTS: Record<string, number[]> = {
   ioctl: [-1, TIOCSTI, -1],
   bpf: [BPF_PROG_LOAD, 0, 0],
   socket: [AF_PACKET, 3, 0],
+  fcntl: [-1, F_SETOWN, INIT],
+  setsockopt: [-1, SOL_XDP, XDP_TX_RING, 0, 0],
 };
 /** Nothing about these can be tried without doing it. */
 const SKIPPED = new Set(["fork", "vfork"]);

@@ -33,6 +33,7 @@ function verdict(program: Uint8Array, { architecture = ARCHITECTURE, number, arg
     ];
     if (op === 0x20)
       loaded = k === 0 ? number >>> 0 : k === 4 ? architecture : (args[(k - 16) / 8] ?? 0) >>> 0;
+    else if (op === 0x54) loaded &= k;
     else if (op === 0x15) at += loaded === k ? yes : no;
     else if (op === 0x25) at += loaded > k ? yes : no;
     else if (op === 0x45) at += (loaded & k) !== 0 ? yes : no;
@@ -46,13 +47,15 @@ const program = seccompProgram({ families: FAMILIES, bpf: COMMANDS });
 const byName = new Map(seccompRules().map((rule) => [rule.name, rule]));
 const numberOf = (name: string): number => byName.get(name)!.number;
 
+const REFUSED: Record<string, number[]> = { ioctl: [0, 0x5412], fcntl: [0, 8], setsockopt: [0, 283, 3] };
+
 test("every call in the table is refused, every other known one allowed, unknown ones not there", () => {
   const rules = new Map(seccompRules().map((rule) => [rule.number, rule]));
   assert.equal(rules.size, seccompRules().length, "each call once");
   for (let number = 0; number <= 450; number++) {
     const rule = rules.get(number);
-    // Arguments that each conditional rule refuses: another process, another family, another command, TIOCSTI.
-    const args = rule?.name === "ioctl" ? [0, 0x5412] : [999_999];
+    // Arguments that each conditional rule refuses: another process, another family, another command, F_SETOWN ...
+    const args = REFUSED[rule?.name ?? ""] ?? [999_999];
     const wanted = rule === undefined ? ALLOW : ERRNO | rule.errno;
     assert.equal(verdict(program, { number, args }), wanted, `${rule?.name ?? number}`);
     for (const architecture of [0x40000003, 0xc00000b7 ^ 0xc000003e ^ ARCHITECTURE, 0]) {
@@ -86,9 +89,53 @@ test("what depends on arguments", () => {
   assert.equal(is("ioctl", [0, 0x5412]), refused, "TIOCSTI");
   assert.equal(is("ioctl", [0, 0x541c]), refused, "TIOCLINUX");
   assert.equal(is("ioctl", [0, 0x5413]), ALLOW, "TIOCGWINSZ");
-  const allowed = new Set(SOCKET_FAMILIES.map(({ number }) => number));
-  for (let family = 0; family < 64; family++)
-    assert.equal(is("socket", [family]), allowed.has(family) ? ALLOW : refused, `family ${family}`);
+  for (const request of [0x5423, 0x8901, 0x8902]) assert.equal(is("ioctl", [0, request]), refused);
+  for (const command of [8, 10, 15]) assert.equal(is("fcntl", [0, command]), refused, "F_SETOWN, F_SETSIG");
+  for (const command of [0, 1, 2, 3, 4, 6, 1030]) assert.equal(is("fcntl", [0, command]), ALLOW);
+  assert.equal(is("setpriority", [0, 0]), ALLOW, "the thread itself");
+  for (const args of [
+    [0, 1],
+    [1, 0],
+    [2, 0],
+  ])
+    assert.equal(is("setpriority", args), refused, `${args}`);
+  // What Node sets on its sockets: SO_REUSEADDR, SO_KEEPALIVE, TCP_NODELAY, TCP_KEEPIDLE, IPV6_V6ONLY.
+  for (const option of [
+    [1, 2],
+    [1, 9],
+    [6, 1],
+    [6, 4],
+    [41, 26],
+    [283, 2],
+    [283, 5],
+    [283, 6],
+  ])
+    assert.equal(is("setsockopt", [0, ...option]), ALLOW, `${option}`);
+  for (const option of [
+    [1, 26],
+    [1, 50],
+    [1, 51],
+    [1, 52],
+    [6, 31],
+    [283, 3],
+    [263, 1],
+    [263, 5],
+  ])
+    assert.equal(is("setsockopt", [0, ...option]), refused, `${option}`);
+  for (let family = 0; family < 64; family++) {
+    const known = SOCKET_FAMILIES.find(({ number }) => number === family);
+    for (let type = 0; type < 11; type++) {
+      for (const protocol of [0, 1, 6, 9, 17, 132, 136, 255, 262]) {
+        const wanted = known?.types.includes(type) && known.protocols.includes(protocol) ? ALLOW : refused;
+        for (const flags of [0, 0o2004000])
+          assert.equal(
+            is("socket", [family, type | flags, protocol]),
+            wanted,
+            `${family} ${type} ${protocol}`,
+          );
+      }
+    }
+  }
   const commands = new Set(BPF_COMMANDS.map(({ number }) => number));
   for (let command = 0; command < 64; command++)
     assert.equal(is("bpf", [command]), commands.has(command) ? ALLOW : refused, `command ${command}`);
@@ -98,7 +145,10 @@ test("a filter may leave less: no bpf, no netlink", () => {
   const strict = seccompProgram({ families: ["unix", "inet", "inet6"] });
   for (let command = 0; command < 64; command++)
     assert.equal(verdict(strict, { number: numberOf("bpf"), args: [command] }), ERRNO | EPERM);
-  assert.equal(verdict(strict, { number: numberOf("socket"), args: [16] }), ERRNO | EPERM);
+  assert.equal(verdict(strict, { number: numberOf("socket"), args: [16, 3, 0] }), ERRNO | EPERM);
+  const none = seccompProgram({ families: [] });
+  for (const family of [1, 2, 10, 16])
+    assert.equal(verdict(none, { number: numberOf("socket"), args: [family, 1, 0] }), ERRNO | EPERM);
   assert.throws(
     () => seccompProgram({ families: ["packet"] }),
     (error) => error instanceof XdpError && error.code === "XDP_BAD_ARGUMENT" && /unix/.test(error.mend),
