@@ -71,12 +71,13 @@ static void limit(struct cursor *cursor, u32 n) {
   if (n < left(cursor)) cursor->end = cursor->p + n;
 }
 
-/* RFC 2516: version and type, code, session, length; then a PPP protocol of two bytes, or of one if it is odd. */
+/*
+ * RFC 2516: version and type, code, session, length; then a PPP protocol of two bytes, or of one if it is odd. An IP
+ * header says its length itself: a PPPoE length that contradicts it hides no packet.
+ */
 static struct verdict parse_pppoe(struct cursor cursor) {
   if (left(&cursor) < 6) return is(SW_REASON_TRUNCATED);
-  u32 length = load16be(cursor.p + 4);
   cursor.p += 6;
-  limit(&cursor, length);
   if (left(&cursor) < 1) return is(SW_REASON_TRUNCATED);
   u32 protocol = cursor.p[0];
   if (protocol & 1) {
@@ -141,7 +142,10 @@ static struct verdict parse_ethernet(struct cursor cursor) {
   return parse_type_or_length(cursor, type);
 }
 
-/* BSD loopback: an address family in the byte order of the writer (NULL) or of the network (LOOP). */
+/*
+ * BSD loopback: an address family in the byte order of the writer (NULL) or of the network (LOOP). Some write an
+ * EtherType there, which is larger than any family.
+ */
 static struct verdict parse_null(struct cursor cursor) {
   if (left(&cursor) < 4) return is(SW_REASON_TRUNCATED);
   u32 family = load32be(cursor.p);
@@ -152,7 +156,7 @@ static struct verdict parse_null(struct cursor cursor) {
     case 24: /* NetBSD, OpenBSD, BSD/OS */
     case 28: /* FreeBSD */
     case 30: /* Darwin */ return parse_ipv6(cursor);
-    default: return is(SW_REASON_OTHER_ETHERTYPE);
+    default: return family > LENGTH_MAX ? parse_type(cursor, family) : is(SW_REASON_OTHER_ETHERTYPE);
   }
 }
 

@@ -130,7 +130,8 @@ function family(word: Uint8Array): Next | Parsed {
   const value = Buffer.from(word).readUInt32BE();
   const family = value > 0xffff ? Buffer.from(word).readUInt32LE() : value;
   if (family === 2) return "ipv4";
-  return IPV6_FAMILIES.includes(family) ? "ipv6" : { reason: "other_ethertype" };
+  if (IPV6_FAMILIES.includes(family)) return "ipv6";
+  return family <= 1500 ? { reason: "other_ethertype" } : family;
 }
 
 function cooked(cookedHeader: Uint8Array, at: number): Next | Parsed {
@@ -153,9 +154,7 @@ function llc(bytes: Bytes): Next | Parsed {
 }
 
 function pppoe(bytes: Bytes): Next | Parsed {
-  const length = bytes.peek(0, 6) % 65536;
   bytes.take(6);
-  bytes.limit(length);
   const isShort = (bytes.peek(0) & 1) === 1;
   const protocol = isShort ? bytes.peek(0) : bytes.peek(0, 2);
   bytes.take(isShort ? 1 : 2);
