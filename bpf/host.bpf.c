@@ -49,15 +49,17 @@ struct {
 /* Copies what there is from byte `from` of the packet on, at most `room` bytes. Returns how many. */
 static __always_inline __u32 copy(struct __sk_buff *skb, __u32 from, __u8 *to, const __u32 room)
 {
-	__u32 length = skb->len;
+	__u32 length = skb->len, last;
 
 	if (length >= from + room)
 		return bpf_skb_load_bytes(skb, from, to, room) ? 0 : room;
-	length -= from;
-	/* Also the bounds that the verifier wants to see. */
-	if (length == 0 || length > room)
+	last = length - from - 1;
+	/* Bounds that every verifier sees: kernels before 6.8 do not learn from "not 0" that a length is at least 1, so it
+	 * is made of a number that may be 0, behind the compiler's back. */
+	asm volatile("" : "+r"(last));
+	if (last >= room)
 		return 0;
-	return bpf_skb_load_bytes(skb, from, to, length) ? 0 : length;
+	return bpf_skb_load_bytes(skb, from, to, last + 1) ? 0 : last + 1;
 }
 
 /* The first bytes of the packet, with the VLAN tag that the driver (or the stack) keeps beside it put back where it

@@ -74,12 +74,13 @@ struct {
 const volatile __u64 shed_seed_low = 0;
 const volatile __u64 shed_seed_high = 0;
 
-/* What the decision and the sums need of a frame. */
+/* What the decision and the sums need of a frame. All of it in words of 8 bytes: two smaller ones side by side the compiler
+ * sets at once, and kernels before 6.8 refuse without CAP_PERFMON that a part of such a word is written later. */
 struct shed_frame {
 	__u64 flow; /* a hash of the outermost addresses, ports and protocol */
-	__u32 family, transport;
-	__u32 source, destination; /* IPv4: the first byte of each address */
-	__u32 is_ip; /* the frame begins with its IP header */
+	__u64 family, transport;
+	__u64 source, destination; /* IPv4: the first byte of each address */
+	__u64 is_ip; /* the frame begins with its IP header */
 };
 
 static __always_inline __u64 shed_mix(__u64 h)
