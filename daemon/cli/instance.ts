@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { instanceInterface } from "../../lib/unit-name.js";
 import type { Override } from "../config/load.js";
 import { RUN_FOLDER, usage } from "./command.js";
 
@@ -22,18 +23,19 @@ export interface Instance {
 }
 
 /**
- * What `--instance NAME` means. The interface is NAME, unless the instance has a configuration of its own that says
+ * What `--instance NAME` means; NAME may be escaped, as systemd-escape does it. The interface is NAME, unless the instance has a configuration of its own that says
  * otherwise; name, control socket and spool follow NAME where the configuration does not set them.
  */
 export function instanceOf(
-  name: string,
+  given: string,
   {
     folder = CONFIG_FOLDER,
-    state = process.env.STATE_DIRECTORY ?? join(STATE_FOLDER, `sensor-${name}`),
+    state = process.env.STATE_DIRECTORY ?? join(STATE_FOLDER, `sensor-${given}`),
   } = {},
 ): Instance {
+  const name = instanceInterface(given);
   if (!isInstanceName(name))
-    throw usage(`--instance ${JSON.stringify(name)} is no interface name`, "as in --instance eth1");
+    throw usage(`--instance ${JSON.stringify(given)} is no interface name`, "as in --instance eth1");
   const own = join(folder, `sensor-${name}.toml`);
   const shared = join(folder, "sensor.toml");
   const hasOwn = existsSync(own);

@@ -9,6 +9,7 @@ import { type SensorConfig, sensorConfigSchema } from "./config.js";
 import { openSource } from "./open-source.js";
 import { sensorPrivileges } from "./privileges.js";
 import { SensorReport } from "./report.js";
+import { pauseBeforeRestart } from "./restart-pause.js";
 import { Sensor } from "./sensor.js";
 import { sensorSigns, sensorStatusLine } from "./signs.js";
 
@@ -32,12 +33,15 @@ export interface SensorOptions {
  */
 export async function runSensor(config: SensorConfig, options: SensorOptions): Promise<ExitCode> {
   const { logger } = options;
-  const source = openSource(config, logger);
-  const sensor = new Sensor(config, source, logger);
+  const manager = new ServiceManager(process.env, logger);
   let doors: Doors | undefined;
-  await sensor.start(async () => {
+  const sensor = await startSensor(config, logger, async () => {
     doors = await loadDoors();
+  }).catch(async (error) => {
+    await pauseBeforeRestart(error, { manager, interfaces: neededInterfaces(config) });
+    throw error;
   });
+  const { source } = sensor;
   const privileges = privilegesOf(sensor, options);
   const report = new SensorReport(sensor, privileges);
   let servers: Awaited<ReturnType<Doors["openServers"]>>;
@@ -68,7 +72,7 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     `capturing ${source.name}`,
   );
   const watch = new Watch({
-    manager: new ServiceManager(process.env, logger),
+    manager,
     logger,
     signs: (watchdogMs) => sensorSigns(sensor, watchdogMs),
     status: () => sensorStatusLine(sensor),
@@ -89,6 +93,22 @@ export async function runSensor(config: SensorConfig, options: SensorOptions): P
     const { sealed } = sensor;
     logger.info({ intervals: sealed, lost: sensor.lost.byCause, spool: sensor.spool?.depth ?? 0 }, "stopped");
   }
+}
+
+async function startSensor(
+  config: SensorConfig,
+  logger: Logger,
+  meanwhile: () => Promise<void>,
+): Promise<Sensor> {
+  const sensor = new Sensor(config, openSource(config, logger), logger);
+  await sensor.start(meanwhile);
+  return sensor;
+}
+
+/** Mode host waits for its interfaces by itself, and a file needs none. */
+function neededInterfaces({ mode, interface: name, inline }: SensorConfig): string[] {
+  if (mode !== "mirror" && mode !== "inline") return [];
+  return [name, mode === "inline" ? inline.peer : undefined].filter((each) => each !== undefined);
 }
 
 /** What the running sensor is left with. */

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "n
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { instanceInterface, unitInstance } from "../../lib/unit-name.js";
 import { exampleConfig } from "../config/example.js";
 import { KINDS, type Kind, type KindOfConfig } from "../config/kinds.js";
 import { readToml } from "../config/toml.js";
@@ -61,7 +62,10 @@ export function installPlan(options: InstallOptions, kinds: Record<Kind, KindOfC
   if (options.interface !== undefined)
     steps.push(
       ...ownConfig(options.interface, at, kinds.sensor),
-      enable(`sparsewire-sensor@${options.interface}.service`, `a sensor on ${options.interface}`),
+      enable(
+        `sparsewire-sensor@${unitInstance(options.interface)}.service`,
+        `a sensor on ${options.interface}`,
+      ),
     );
   if (options.aggregator === true) steps.push(enable(UNITS[1], "the aggregator"));
   return steps;
@@ -169,7 +173,10 @@ function metricsPort(path: string): number {
 
 /** Instances that are enabled or have a configuration. */
 export function instancesIn(at: (path: string) => string): string[] {
-  const enabled = enabledUnits(at).map((unit) => /^sparsewire-sensor@(.+)\.service$/.exec(unit)?.[1]);
+  const enabled = enabledUnits(at).map((unit) => {
+    const instance = /^sparsewire-sensor@(.+)\.service$/.exec(unit)?.[1];
+    return instance === undefined ? undefined : instanceInterface(instance);
+  });
   const configured = namesIn(at(CONFIG_FOLDER)).map((name) => /^sensor-(.+)\.toml$/.exec(name)?.[1]);
   return [...new Set([...enabled, ...configured])].filter((name) => name !== undefined).sort();
 }

@@ -10,6 +10,7 @@ import { credentialDefaults, filePathOf } from "../../daemon/config/credential.j
 import { checkConfig, loadConfig } from "../../daemon/config/load.js";
 import { readToken } from "../../daemon/http/tokens.js";
 import { type SensorConfig, sensorConfigSchema } from "../../daemon/sensor/config.js";
+import { instanceInterface, unitInstance } from "../../lib/unit-name.js";
 import { sparsewire, temporaryFolder } from "../cli/command.js";
 
 function configOf(name: string, folder: string): SensorConfig {
@@ -38,6 +39,22 @@ test("an instance takes its own file, else the common one, and stays out of the 
   );
   writeFileSync(join(folder, "sensor-host.toml"), 'mode = "host"\ninterfaces = ["eth*"]\n');
   assert.equal(configOf("host", folder).interface, undefined, "a file of its own may name several");
+});
+
+test("an instance may be escaped as systemd-escape does it", (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, "sensor-br-lan.toml"), 'sensor = "own"\n');
+  for (const given of ["br-lan", "br\\x2dlan"]) {
+    const { interface: name, sensor, control, spool } = configOf(given, folder);
+    assert.deepEqual([name, sensor], ["br-lan", "own"], given);
+    assert.equal(control.socket, "/run/sparsewire/sensor-br-lan.sock");
+    assert.equal(spool.path, `/state/${given}/spool`, "systemd's own folder of the instance");
+  }
+  for (const given of ["br\\x2flan", "\\x2e\\x2e"])
+    assert.throws(() => configOf(given, folder), { code: "USAGE" });
+  for (const name of ["eth0.100", "br-lan", "wg_home", "eth0:1", "a+b", "ü", "a\\b"])
+    assert.equal(instanceInterface(unitInstance(name)), name);
+  assert.deepEqual(["eth0.100", "br-lan", "a+b"].map(unitInstance), ["eth0.100", "br-lan", "a\\x2bb"]);
 });
 
 test("names that are none, and faults in the file of an instance, are usage errors", (t) => {
