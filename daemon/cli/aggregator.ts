@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
-import { openLog } from "../log.js";
-import { examples, integer, type Result } from "./command.js";
+import { LOG_LEVELS, openLog } from "../log.js";
+import { examples, integer, type Result, settingOption } from "./command.js";
 import { collect, configPath, overridesOf, settings } from "./flags.js";
 import { onHangup } from "./reload.js";
 
@@ -26,7 +26,7 @@ export function registerAggregator(parent: Command, _result: Result): void {
     .option("--address <address>", "address to listen on; beyond loopback only with TLS and a token")
     .option("--port <port>", "TCP port", integer(0, 65535))
     .option("--store <dir>", "folder of the archives")
-    .option("--log-level <level>", "least serious lines to log")
+    .addOption(settingOption("--log-level <level>", "least serious lines to log", LOG_LEVELS))
     .option("--set <key=value>", "override any other key of the configuration; may be repeated", collect)
     .action(run);
   examples(command, [

@@ -66,6 +66,13 @@ export function byteOrderOption(): Option {
     .default("big");
 }
 
+/** An option whose values help and completions tell; what else is given is judged by the configuration's own rules. */
+export function settingOption(flags: string, description: string, values: readonly string[]): Option {
+  const option = new Option(flags, description);
+  option.argChoices = [...values];
+  return option;
+}
+
 /** A comma-separated list out of a closed set, such as --by packets,bytes. */
 export function listOf<T extends string>(choices: readonly T[]): (text: string) => T[] {
   return (text) => {

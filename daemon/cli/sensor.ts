@@ -1,13 +1,13 @@
 /** `sparsewire sensor`: runs a sensor in the foreground. */
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { EXIT, type ExitCode } from "../../lib/errors.js";
 import { isExactName } from "../../lib/interface-pattern.js";
 import { startEarly } from "../capture/capture-thread.js";
 import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
-import { openLog } from "../log.js";
+import { LOG_LEVELS, openLog } from "../log.js";
 import type { SensorConfig } from "../sensor/config.js";
-import { examples, type Result, usage } from "./command.js";
+import { examples, type Result, settingOption, usage } from "./command.js";
 import { collect, configPath, overridesOf, settings } from "./flags.js";
 import { instanceOf } from "./instance.js";
 
@@ -46,9 +46,12 @@ export function registerSensor(parent: Command, result: Result): void {
       "network interface to capture from; mode host: a name or a pattern, and may be repeated",
       collect,
     )
-    .option(
-      "--mode <mode>",
-      "mirror: take every frame of the interface; host: watch the host's own traffic; inline: forward frames to --peer; pcap: read --file",
+    .addOption(
+      settingOption(
+        "--mode <mode>",
+        "mirror: take every frame of the interface; host: watch the host's own traffic; inline: forward frames to --peer; pcap: read --file",
+        ["mirror", "host", "inline", "pcap"],
+      ),
     )
     .option("--peer <name>", "mode inline: the interface on the other side")
     .option("--release", "mode inline: end the bridging that a sensor has left in the kernel, and exit")
@@ -56,10 +59,10 @@ export function registerSensor(parent: Command, result: Result): void {
     .option("--aggregator <url>", "where to ship intervals")
     .option("--token-file <path>", "file with the aggregator's bearer token")
     .option("--interval <duration>", "length of an interval, as in 1s")
-    .addOption(new Option("--bind <mode>", "AF_XDP bind mode: auto, copy or zerocopy"))
+    .addOption(settingOption("--bind <mode>", "AF_XDP bind mode", ["auto", "copy", "zerocopy"]))
     .option("--force", "capture from an interface that has addresses; its frames no longer reach this host")
     .option("--control <path>", "Unix socket that status and top ask")
-    .option("--log-level <level>", "least serious lines to log")
+    .addOption(settingOption("--log-level <level>", "least serious lines to log", LOG_LEVELS))
     .option("--set <key=value>", "override any other key of the configuration; may be repeated", collect)
     .action(async (options: Options) => {
       result.code = await run(options);

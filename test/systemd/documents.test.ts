@@ -88,6 +88,17 @@ test("bash completes commands, options, values and interfaces", (t) => {
   assert.ok(complete("sensor", "--interface", "").includes("lo"));
   assert.deepEqual(complete("completion", "z"), ["zsh"]);
   assert.deepEqual(complete("sensor", "--mode", "x"), []);
+  for (const [option, key] of [
+    ["--mode", "mode"],
+    ["--bind", "bind"],
+    ["--log-level", "log.level"],
+  ] as const) {
+    const offered = complete("sensor", option, "");
+    assert.ok(offered.length > 2, option);
+    const wrong = sparsewire(["sensor", "--interface", "sw-nowhere", option, "wrong"]);
+    const allowed = /not one of ([^;]+)/.exec(wrong.err)?.[1]!.split(", ");
+    assert.deepEqual(offered, allowed, `${key}: ${wrong.err}`);
+  }
 });
 
 test("zsh and fish take their scripts; fish completes", (t) => {
