@@ -46,8 +46,15 @@ function rfc3339(text: string): bigint | undefined {
   if (found === null) return undefined;
   const [, date, time, fraction = "", zone] = found;
   const ms = Date.parse(`${date}T${time}${zone!.toUpperCase()}`);
-  return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+  if (Number.isNaN(ms) || !isDay(date!)) return undefined;
+  return BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
 }
+
+/** Date.parse() takes February 30 for March 2. */
+const isDay = (date: string): boolean => {
+  const ms = Date.parse(date);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
+};
 
 /** The half-open range [from, to) of a query; without `to` until now, without `from` as given. */
 export function parseRange(
