@@ -1,5 +1,5 @@
 /** Extensions as files: read and checked before anything of them runs. */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { EXTENSION_FILE_BYTES_MAX, extensionFaults } from "../../lib/extension-abi.js";
 
@@ -27,16 +27,21 @@ export function faultsOf(bytes: Uint8Array, memoryMax: number): string[] {
   }
 }
 
+/** Throws CANNOT_READ, or BAD_EXTENSION where it is too large, or no file: a pipe or a device might never end. */
 export function readExtension(file: string): Uint8Array {
+  let fd: number | undefined;
   try {
-    const { size } = statSync(file);
-    if (size > EXTENSION_FILE_BYTES_MAX) {
-      throw new SparsewireError("BAD_EXTENSION", `${file} has ${size} bytes: more than an extension may`, {
-        exit: EXIT.badInput,
-        mend: `build it with less in it: ${EXTENSION_FILE_BYTES_MAX} bytes are the most`,
-      });
+    // Without waiting for somebody who writes to a pipe.
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw bad(`${file} is no regular file`, "name the .wasm file itself");
+    if (stat.size > EXTENSION_FILE_BYTES_MAX) {
+      throw bad(
+        `${file} has ${stat.size} bytes: more than an extension may`,
+        `build it with less in it: ${EXTENSION_FILE_BYTES_MAX} bytes are the most`,
+      );
     }
-    return new Uint8Array(readFileSync(file));
+    return new Uint8Array(readFileSync(fd));
   } catch (error) {
     if (error instanceof SparsewireError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
@@ -46,5 +51,10 @@ export function readExtension(file: string): Uint8Array {
       mend: "check its path and who may read it",
       cause: error,
     });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
+
+const bad = (why: string, mend: string): SparsewireError =>
+  new SparsewireError("BAD_EXTENSION", why, { exit: EXIT.badInput, mend });

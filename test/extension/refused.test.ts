@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { faultsOf } from "../../daemon/extension/files.js";
+import { faultsOf, readExtension } from "../../daemon/extension/files.js";
 import { extensionsOf } from "../../daemon/extension/settings.js";
 import { tryExtension } from "../../daemon/extension/try.js";
 import { SparsewireError } from "../../lib/errors.js";
@@ -141,6 +141,14 @@ test("descriptions", () => {
     "sparsewire/1 combine=minus",
   ]) {
     assert.throws(() => parseDescription(text), { code: "BAD_DESCRIPTION" }, text);
+  }
+});
+
+test("what is no file is refused at once: a pipe or a device might never end", () => {
+  const pipe = join(modules.folder, "pipe.wasm");
+  assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+  for (const file of [pipe, "/dev/zero", modules.folder]) {
+    assert.throws(() => readExtension(file), { code: "BAD_EXTENSION", message: /is no regular file/ });
   }
 });
 
