@@ -30,12 +30,25 @@ struct seen {
 	__u64 passed; /* of those, frames for which there was no socket */
 };
 
+/* The last SIDES entries: what all queues of a side passed, whichever queues there are by now. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SIDES * QUEUES_MAX);
+	__uint(max_entries, SIDES * QUEUES_MAX + SIDES);
 	__type(key, __u32);
 	__type(value, struct seen);
 } seen SEC(".maps");
+
+/* A frame of a queue without a socket. */
+static __noinline void count_passed(struct seen *count, __u32 side)
+{
+	__u32 all = SIDES * QUEUES_MAX + side;
+	struct seen *sum = bpf_map_lookup_elem(&seen, &all);
+
+	if (count)
+		count->passed++;
+	if (sum)
+		sum->passed++;
+}
 
 static __always_inline int bridge_frame(struct xdp_md *ctx)
 {
@@ -48,8 +61,7 @@ static __always_inline int bridge_frame(struct xdp_md *ctx)
 		count->frames++;
 	if (verdict == XDP_REDIRECT)
 		return verdict;
-	if (count)
-		count->passed++;
+	count_passed(count, side);
 	if (without_socket == XDP_REDIRECT)
 		return bpf_redirect(side ? ifindex_a : ifindex_b, 0);
 	return without_socket == XDP_PASS ? XDP_PASS : XDP_DROP;

@@ -23,10 +23,13 @@ struct seen {
 	__u64 passed; /* of those, frames left to the host's stack */
 };
 
-/* Per CPU: a queue may move between CPUs, and two queues never share a counter's cache line for writing. */
+/*
+ * Per CPU: a queue may move between CPUs, and two queues never share a counter's cache line for writing. The last entry
+ * is the sum of what all queues passed: whoever reads it need not know which queues there are by now.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, QUEUES_MAX);
+	__uint(max_entries, QUEUES_MAX + 1);
 	__type(key, __u32);
 	__type(value, struct seen);
 } seen SEC(".maps");
@@ -50,6 +53,18 @@ static __noinline int sample_frame(struct xdp_md *ctx, __u64 word, __u64 bytes)
 	return XDP_REDIRECT;
 }
 
+/* A frame of a queue without a socket. */
+static __noinline void count_passed(struct seen *count)
+{
+	__u32 all = QUEUES_MAX;
+	struct seen *sum = bpf_map_lookup_elem(&seen, &all);
+
+	if (count)
+		count->passed++;
+	if (sum)
+		sum->passed++;
+}
+
 static __always_inline int redirect_frame(struct xdp_md *ctx)
 {
 	__u32 queue = ctx->rx_queue_index;
@@ -57,11 +72,10 @@ static __always_inline int redirect_frame(struct xdp_md *ctx)
 	int verdict = bpf_redirect_map(&xsks, queue, XDP_PASS);
 	__u64 word = shed_rate();
 
-	if (!count)
-		return verdict;
-	count->frames++;
+	if (count)
+		count->frames++;
 	if (verdict == XDP_PASS) {
-		count->passed++;
+		count_passed(count);
 		return verdict;
 	}
 	if (word == 0)

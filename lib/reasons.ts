@@ -55,6 +55,8 @@ export const DROP_CAUSES = [
   "interface_dropped", // the driver dropped it before XDP could take it
   "ring_buffer", // host mode: the BPF ring buffer was full
   "shed", // sampled away on purpose
-  "uncounted", // inline mode: forwarded, but the interval had no memory left to count it
+  // Inline mode: forwarded, but the interval had no memory left to count it. AF_XDP: it came by an RX queue that was not
+  // there when capture began, and went on without being captured.
+  "uncounted",
 ] as const;
 export type DropCause = (typeof DROP_CAUSES)[number];

@@ -5,6 +5,7 @@
 import { type InterfaceReport, probe, XdpError } from "xdp-node";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { SensorConfig } from "./config.js";
+import { useOf } from "./in-use.js";
 
 /** The interface as it is now; throws a SparsewireError when it must not or cannot be captured. */
 export function checkInterface(config: SensorConfig): InterfaceReport {
@@ -15,12 +16,8 @@ export function checkInterface(config: SensorConfig): InterfaceReport {
       mend: `bring it up: ip link set ${name} up`,
     });
   }
-  const addresses = [
-    ...report.addresses.ipv4,
-    ...report.addresses.ipv6.filter((text) => !/^fe80:/i.test(text)),
-  ];
-  if (!config.force && (addresses.length > 0 || report.defaultRoute)) {
-    const why = addresses.length > 0 ? `it has the address ${addresses[0]}` : "a default route leaves by it";
+  const why = useOf(report);
+  if (!config.force && why !== undefined) {
     throw new SparsewireError(
       "INTERFACE_IN_USE",
       `refusing to capture on ${name}: ${why}, and frames that AF_XDP takes never reach this host's stack`,
@@ -68,6 +65,13 @@ function inspect(name: string): InterfaceReport {
   } catch (error) {
     throw explain(error);
   }
+}
+
+/** An interface that the sensor cannot go on with; `what`: why. */
+export function interfaceGone(what: string): SparsewireError {
+  return new SparsewireError("INTERFACE_GONE", what, {
+    mend: "start the sensor again when the interface is back (as a service it is started again by itself)",
+  });
 }
 
 const PERMISSION = new Set(["XDP_NOT_PERMITTED", "XDP_MEMLOCK"]);

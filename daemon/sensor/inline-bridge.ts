@@ -20,6 +20,7 @@ import {
 } from "xdp-node";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { SensorConfig } from "./config.js";
+import { Seen } from "./seen.js";
 
 /** As in bpf/bridge.bpf.c. */
 const QUEUES_MAX = 256;
@@ -89,20 +90,16 @@ export class InlineBridge {
     return modes.includes("generic") ? "generic" : "native";
   }
 
-  /** Frames that reached the program, and those for which there was no socket, of a side's queues. */
-  seen(side: number, queues: readonly number[]): { frames: number; passed: number } {
-    const map = this.#program!.map("seen");
-    const total = { frames: 0, passed: 0 };
-    for (const queue of queues) {
-      const bytes = map.lookup(side * QUEUES_MAX + queue);
-      if (bytes === undefined) continue;
-      const words = new BigUint64Array(bytes.slice().buffer);
-      for (let at = 0; at + 1 < words.length; at += 2) {
-        total.frames += Number(words[at]!);
-        total.passed += Number(words[at + 1]!);
-      }
-    }
-    return total;
+  /** Counts what reaches the program of a side, and those frames for which there is no socket. */
+  seen(side: number, queues: readonly number[], warned: (error: Error) => void): Seen {
+    return new Seen({
+      interface: this.#sides.names[side]!,
+      map: this.#program!.map("seen"),
+      entries: queues.map((queue) => side * QUEUES_MAX + queue),
+      sum: 2 * QUEUES_MAX + side,
+      takesAll: this.#config.queues === undefined,
+      warned,
+    });
   }
 
   /** Lets go of links and programs: what is pinned stays in force. Close the sockets first. */

@@ -21,6 +21,7 @@ import { InlineBridge } from "./inline-bridge.js";
 import { checkInline, type InlineCheck } from "./inline-check.js";
 import { heldFrames, openPair, pairLayout } from "./inline-pair.js";
 import { InterfaceLoss } from "./interface-loss.js";
+import type { Seen, SeenFrames } from "./seen.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 
 /** How often links are looked at. */
@@ -54,7 +55,8 @@ export class InlineSource implements FrameSource {
   #effective: Manifest["effective"] = null;
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
-  #seen = { frames: 0, passed: 0 };
+  /** Of each side. */
+  #seen: Seen[] = [];
 
   constructor(
     config: SensorConfig,
@@ -130,7 +132,7 @@ export class InlineSource implements FrameSource {
     for (const loss of this.#losses.slice(0, 2)) {
       for (const [cause, frames] of Object.entries(loss.received())) drops[cause as DropCause] += frames;
     }
-    drops.uncounted = this.#sum(0, "uncounted") + this.#sum(1, "uncounted");
+    drops.uncounted = this.#sum(0, "uncounted") + this.#sum(1, "uncounted") + this.#seenSum("uncounted");
     return drops;
   }
 
@@ -145,7 +147,7 @@ export class InlineSource implements FrameSource {
 
   seen(): { frames: number; passed: number } {
     this.#read();
-    return this.#seen;
+    return { frames: this.#seenSum("frames"), passed: this.#seenSum("passed") };
   }
 
   /** Per direction, since the start. */
@@ -177,6 +179,7 @@ export class InlineSource implements FrameSource {
   /** Hands the wire over to the kernel (or to nobody), forwards what is in the rings, seals, closes. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
+    this.#read();
     this.#isStopping = true;
     clearInterval(this.#timer);
     for (const { queues } of this.#captures) this.#bridge?.letGo(queues);
@@ -203,6 +206,8 @@ export class InlineSource implements FrameSource {
       this.#captures.length = 0;
       this.#openPairs(check.queues, "copy", multiBuffer);
     }
+    const warned = ({ message }: Error): void => this.#logger?.warn(message);
+    this.#seen = [0, 1].map((side) => this.#bridge!.seen(side, check.queues, warned));
     this.#losses = this.#interfaces.map(
       (name, side) =>
         new InterfaceLoss(name, () => this.#sockets().filter((each) => each.interface === name && side >= 0)),
@@ -306,9 +311,9 @@ export class InlineSource implements FrameSource {
         control.setQueue(i, { out_down: this.#losses[i % entries]!.isRunning ? 0 : 1 });
       }
     }
-    const queues = this.#captures.flatMap(({ queues: each }) => each);
-    const seen = [0, 1].map((side) => this.#bridge!.seen(side, queues));
-    this.#seen = { frames: seen[0]!.frames + seen[1]!.frames, passed: seen[0]!.passed + seen[1]!.passed };
+    // What passes once the wire has been handed over is no longer ours.
+    if (this.#isStopping) return;
+    for (const [side, seen] of this.#seen.entries()) seen.read(this.#losses[side]!.counters);
   }
 
   #read(): void {
@@ -322,6 +327,10 @@ export class InlineSource implements FrameSource {
     } catch {
       // As said.
     }
+  }
+
+  #seenSum(field: keyof SeenFrames): number {
+    return this.#seen.reduce((sum, { frames }) => sum + frames[field], 0);
   }
 
   #sum(side: number, name: string): number {

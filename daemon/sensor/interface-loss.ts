@@ -1,6 +1,7 @@
 /** What an interface and its AF_XDP sockets have lost since capture began, by exclusive cause. */
-import { linkState, type XskSocket } from "xdp-node";
+import { linkState, XdpError, type XskSocket } from "xdp-node";
 import { XDP_STATISTICS } from "../../lib/reasons.js";
+import { interfaceGone } from "./guard.js";
 
 type ReceiveCause = "rx_dropped" | "rx_ring_full" | "interface_missed" | "interface_dropped";
 
@@ -70,7 +71,7 @@ export class InterfaceLoss {
 
   /**
    * Reads everything anew: the interface's counters first, so that what AF_XDP drops in between does not look like a
-   * drop of the interface. Throws XDP_INTERFACE_GONE when it was deleted.
+   * drop of the interface. Throws INTERFACE_GONE when it was deleted, or left the network namespace.
    */
   read(): void {
     const sockets = this.#sockets();
@@ -83,7 +84,7 @@ export class InterfaceLoss {
       this.isRunning = false;
     }
     this.xdp = sockets.map((socket) => {
-      socket.poll(0); // the only way to hear that the interface was deleted
+      pollForLife(socket);
       const statistics = socket.statistics();
       return Object.fromEntries(XDP_STATISTICS.map((field) => [field, statistics[field]]));
     });
@@ -105,5 +106,15 @@ export class InterfaceLoss {
   /** A field of XDP_STATISTICS over all sockets. */
   statistic(field: (typeof XDP_STATISTICS)[number]): number {
     return statisticOf(this.xdp, field);
+  }
+}
+
+/** The only way to hear that a socket's interface has gone. */
+function pollForLife(socket: XskSocket): void {
+  try {
+    socket.poll(0);
+  } catch (error) {
+    if (!(error instanceof XdpError) || error.code !== "XDP_INTERFACE_GONE") throw error;
+    throw interfaceGone(`${socket.interface} was deleted, or has left this network namespace`);
   }
 }

@@ -36,6 +36,7 @@ import type { SensorConfig } from "./config.js";
 import { checkInterface, explain, queuesToTake, requireBind } from "./guard.js";
 import { LossCauses } from "./interface-loss.js";
 import { type BoundQueue, bindQueue, closeQueue, Rebinding, spareQueue } from "./rebinding.js";
+import { Seen } from "./seen.js";
 import { ShedMaps } from "./shed-maps.js";
 import { Shedding, shedQueues } from "./shedding.js";
 import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
@@ -43,6 +44,10 @@ import type { FrameSource, SourceEvents, WorkerVitals } from "./source.js";
 /** Longest frame that fits a chunk: 256 bytes are the kernel's XDP headroom. */
 const XDP_HEADROOM = 256;
 const LINK_ETHERNET = 1;
+/** How often it is looked whether the interface is there, and has the queues it had: nothing tells. */
+const WATCH_MS = 250;
+/** The entry of the map "seen" that sums up all queues (bpf/redirect.bpf.c). */
+const SEEN_SUM = 256;
 
 interface Capture {
   memory: WebAssembly.Memory;
@@ -68,7 +73,8 @@ export class LiveSource implements FrameSource {
   /** Kept when the sockets are closed, so that the last interval's manifest is right. */
   #lastXdp: Record<string, number>[] = [];
   #lastInterface: Record<string, number> = {};
-  #seen = { frames: 0, passed: 0 };
+  #seen: Seen | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #shedding: Shedding | undefined;
   #rebinding: Rebinding | undefined;
 
@@ -101,6 +107,7 @@ export class LiveSource implements FrameSource {
   async start(events: SourceEvents): Promise<void> {
     try {
       this.#open();
+      this.#seen = this.#openSeen(events);
       await this.extensions?.start(this.#captures.flatMap(({ held }) => held ?? []));
       await this.#workers.start(
         this.#captures.map((capture) => this.#task(capture)),
@@ -117,6 +124,7 @@ export class LiveSource implements FrameSource {
     }
     this.#shed(events);
     this.#rebinding = this.#prepareRebinding(events);
+    this.#timer = setInterval(() => this.#read(), WATCH_MS);
     const isZeroCopy = this.#allSockets().every((socket) => socket.options().zerocopy);
     // A generic program hands over copies, whatever the socket's own option says.
     const bind = isZeroCopy && this.#link.mode === "native" ? "zerocopy" : "copy";
@@ -137,7 +145,12 @@ export class LiveSource implements FrameSource {
     this.#read();
     const received = this.#causes.received(this.#lastInterface, this.#lastXdp);
     const none = Object.fromEntries(DROP_CAUSES.map((cause) => [cause, 0])) as Record<DropCause, number>;
-    return { ...none, ...received, shed: this.#shedding?.packets ?? 0 };
+    return {
+      ...none,
+      ...received,
+      shed: this.#shedding?.packets ?? 0,
+      uncounted: this.#seen?.frames.uncounted ?? 0,
+    };
   }
 
   statistics(): { xdp: Record<string, number>[]; interface: Record<string, number> } {
@@ -148,7 +161,8 @@ export class LiveSource implements FrameSource {
   /** Frames that reached the XDP program, and those that it left to the stack, since the start. */
   seen(): { frames: number; passed: number } {
     this.#read();
-    return this.#seen;
+    const { frames = 0, passed = 0 } = this.#seen?.frames ?? {};
+    return { frames, passed };
   }
 
   /** The RX queues of each capture worker. */
@@ -164,6 +178,7 @@ export class LiveSource implements FrameSource {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    clearInterval(this.#timer);
     this.#rebinding?.stop();
     await this.#shedding?.stop();
     await this.#workers.drain();
@@ -283,6 +298,17 @@ export class LiveSource implements FrameSource {
     return bound.filter(({ socket }) => wants(socket)).map(({ socket }) => socket.fd);
   }
 
+  #openSeen(events: SourceEvents): Seen {
+    return new Seen({
+      interface: this.name,
+      map: this.#program!.map("seen"),
+      entries: this.queues.flat(),
+      sum: SEEN_SUM,
+      takesAll: this.#config.queues === undefined,
+      warned: (error) => events.warned?.(error),
+    });
+  }
+
   #prepareRebinding(events: SourceEvents): Rebinding {
     const xsks = this.#program!.map("xsks");
     return new Rebinding({
@@ -314,30 +340,13 @@ export class LiveSource implements FrameSource {
     }
     try {
       // Nothing else tells that the interface has left or was deleted.
-      if (!this.#rebinding?.isAway) for (const socket of sockets) socket.poll(0);
+      if (!this.#isStopping && !this.#rebinding?.isAway) for (const socket of sockets) socket.poll(0);
     } catch (error) {
-      if (this.#rebinding === undefined || this.#isStopping) throw error;
+      if (this.#rebinding === undefined) throw error;
       this.#rebinding.lost(error);
     }
     this.#lastXdp = this.#captures.flatMap(({ bound }) => bound.map(statisticsOf));
-    this.#seen = this.#readSeen();
-  }
-
-  #readSeen(): { frames: number; passed: number } {
-    const total = { frames: 0, passed: 0 };
-    const map = this.#program!.map("seen");
-    for (const { queues } of this.#captures) {
-      for (const queue of queues) {
-        const bytes = map.lookup(queue);
-        if (bytes === undefined) continue;
-        const words = new BigUint64Array(bytes.slice().buffer);
-        for (let at = 0; at + 1 < words.length; at += 2) {
-          total.frames += Number(words[at]!);
-          total.passed += Number(words[at + 1]!);
-        }
-      }
-    }
-    return total;
+    this.#seen?.read(this.#lastInterface);
   }
 
   #shed(events: SourceEvents): void {
@@ -346,7 +355,11 @@ export class LiveSource implements FrameSource {
         this.#captures.map(({ control, queues }) =>
           shedQueues(control, queues.length, this.#config.memory.frames),
         ),
-      lost: () => droppedOf(this.drops()),
+      lost: () => {
+        const drops = this.drops();
+        // To take a sample brings nobody the frames of a queue without a socket.
+        return droppedOf(drops) - drops.uncounted;
+      },
       clearReached: () => this.#workers.clearReached(),
     };
     const maps = new ShedMaps({ rate: this.#program!.map("rate"), shed: this.#program!.map("shed") });
@@ -358,6 +371,7 @@ export class LiveSource implements FrameSource {
 
   async #terminate(): Promise<void> {
     this.#isStopping = true;
+    clearInterval(this.#timer);
     await this.#workers.terminate();
     this.#shedding?.close();
     this.#rebinding?.stop();

@@ -4,7 +4,8 @@
  * interface through all of it, and so does this process's link to it, until the interface is deleted: that is the end.
  */
 import { linkState, SpareSocket, XdpError, type XdpLink, type XskOptions, XskSocket } from "xdp-node";
-import { errorLine } from "../../lib/errors.js";
+import { errorLine, type SparsewireError } from "../../lib/errors.js";
+import { explain, interfaceGone } from "./guard.js";
 
 /** How often the interface is looked for while it is away. */
 const LOOK_MS = 200;
@@ -49,6 +50,7 @@ export class Rebinding {
   readonly #port: RebindingPort;
   #timer: NodeJS.Timeout | undefined;
   #isAway = false;
+  #hasFailed = false;
 
   constructor(port: RebindingPort) {
     this.#port = port;
@@ -59,13 +61,17 @@ export class Rebinding {
     return this.#isAway;
   }
 
-  /** Takes note of what a socket said; an interface that is gone for good is passed on as a failure. */
+  /** Takes note of what a socket said; an interface that is gone for good is passed on as a failure, once. */
   lost(error: unknown): void {
-    if (this.isAway) return;
+    if (this.isAway || this.#hasFailed) return;
     const link = this.#port.link();
     const isGone = error instanceof XdpError && error.code === "XDP_INTERFACE_GONE";
     const isSpared = this.#port.queues().every(({ spares }) => spares.length > 0);
-    if (!isGone || link === undefined || !link.isAttached || !isSpared) throw error;
+    if (!isGone || link === undefined || !link.isAttached || !isSpared) {
+      this.#hasFailed = true;
+      this.#port.failed(isGone ? gone(link) : explained(error));
+      return;
+    }
     this.#port.warned(
       new Error(
         `${link.interfaceName} has left this network namespace: its queues are bound anew when it is back`,
@@ -83,7 +89,7 @@ export class Rebinding {
     const queues = this.#port.queues();
     if (!link.isAttached) {
       this.stop();
-      this.#port.failed(new Error(`${link.interfaceName} was deleted`));
+      this.#port.failed(gone(link));
       return;
     }
     if (!link.isHere || !isUp(link.interfaceName)) return;
@@ -95,7 +101,7 @@ export class Rebinding {
       this.#isAway = false;
       this.#port.warned(new Error(`${link.interfaceName} is back: ${queues.length} queues are bound anew`));
     } catch (error) {
-      this.#port.failed(error instanceof Error ? error : new Error(errorLine(error)));
+      this.#port.failed(explained(error));
     }
   }
 
@@ -107,6 +113,20 @@ export class Rebinding {
     queue.socket = new XskSocket({ ...options, spare: spares.pop()! });
     this.#port.connect(queue);
   }
+}
+
+/** Why the queues of an interface cannot be bound anew. */
+function gone(link: XdpLink | undefined): SparsewireError {
+  const what =
+    link?.isAttached === true
+      ? `${link.interfaceName} has left this network namespace, and its queues cannot be bound anew: there are extensions, or no spare socket is left`
+      : `${link?.interfaceName ?? "the interface"} was deleted`;
+  return interfaceGone(what);
+}
+
+function explained(error: unknown): Error {
+  const known = explain(error);
+  return known instanceof Error ? known : new Error(errorLine(known));
 }
 
 function isUp(name: string): boolean {

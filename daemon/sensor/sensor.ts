@@ -3,6 +3,7 @@
  * that keep them, a shipper that delivers them. All on the main thread, none of it per packet.
  */
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { type Anonymization, anonymizationOf } from "../../lib/anonymize.js";
 import { archiveName } from "../../lib/archive.js";
@@ -32,6 +33,8 @@ import { openTransport } from "./targets.js";
 /** How long a stop waits for the disk, and for the aggregator; what is left then stays in the spool. */
 const STOP_SPOOL_MS = 3000;
 const STOP_SHIP_MS = 5000;
+/** How long a stop after a failure waits for the matrix worker: it may be what has failed. */
+const STOP_MATRIX_MS = 3000;
 /** Capture is asked to take less when more sealed intervals than this wait for the matrix worker, and one for so long. */
 const LATE_INTERVALS = 1;
 const LATE_MS = 600;
@@ -76,9 +79,11 @@ export class Sensor {
   readonly #boundaries = new Map<number, bigint>();
   #dropsBefore = noDrops();
   #submitting: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+  #hasFailed = false;
   #forwardBefore: Forward[] = [];
   #finish!: (damage: string | undefined) => void;
-  #fail!: (error: Error) => void;
+  #reject!: (error: Error) => void;
 
   constructor(config: SensorConfig, source: FrameSource, logger: Logger) {
     this.config = config;
@@ -87,7 +92,7 @@ export class Sensor {
     this.lost = new LostIntervals(logger);
     this.finished = new Promise((resolve, reject) => {
       this.#finish = resolve;
-      this.#fail = reject;
+      this.#reject = reject;
     });
     this.finished.catch(() => undefined);
   }
@@ -113,7 +118,7 @@ export class Sensor {
         sealed: (interval) => (this.pool === undefined ? early.push(interval) : this.#seal(interval)),
         ended: (damage) => {
           ended = damage === undefined ? {} : { damage };
-          if (this.pool !== undefined) void this.#end(damage);
+          if (this.pool !== undefined) void this.#close(damage);
         },
         warned: (error) => this.#logger.warn(errorLine(error)),
         failed: (error) => this.#fail(error),
@@ -136,7 +141,7 @@ export class Sensor {
       if (this.source.shedding !== undefined)
         this.source.shedding.isLate = () => pool.pending > LATE_INTERVALS && pool.oldestMs > LATE_MS;
       for (const interval of early) this.#seal(interval);
-      if (ended !== undefined) void this.#end(ended.damage);
+      if (ended !== undefined) void this.#close(ended.damage);
       await capturing();
     } catch (error) {
       await this.shipper?.stop(0);
@@ -147,10 +152,15 @@ export class Sensor {
     if (this.config.mode !== "pcap" && this.config.window_packets === 0) this.#startClock();
   }
 
-  /** Seals the last interval, spools it, ships what it can in a few seconds, and closes everything. */
+  /**
+   * Seals the last interval, spools it, ships what it can in a few seconds, and closes everything; after a failure, too:
+   * what was counted until then is not to be lost with what failed.
+   */
   async stop(): Promise<void> {
     this.#clock?.stop();
-    await this.source.stop();
+    await this.source.stop().catch((error) => this.#fail(error));
+    // A source that has failed may never say that it has ended.
+    if (this.#hasFailed && this.pool !== undefined) await this.#close(undefined);
     await this.finished.catch(() => undefined);
   }
 
@@ -321,16 +331,32 @@ export class Sensor {
     this.outbox?.put({ name, sequence: head.sequence, archive });
   }
 
+  #fail(error: Error): void {
+    this.#hasFailed = true;
+    this.#reject(error);
+  }
+
+  #close(damage: string | undefined): Promise<void> {
+    this.#closing ??= this.#end(damage);
+    return this.#closing;
+  }
+
   async #end(damage: string | undefined): Promise<void> {
+    const { pool } = this;
     try {
       await this.#submitting;
       await this.source.extensions?.stop();
-      await this.pool!.drained();
+      if (this.#hasFailed) await Promise.race([pool!.drained(), sleep(STOP_MATRIX_MS)]);
+      else await pool!.drained();
+      const { pending } = pool!;
+      if (pending > 0)
+        this.lost.count("matrix_worker", "the sensor failed before its matrices were made", pending);
       await this.outbox?.close(STOP_SPOOL_MS);
       await this.shipper?.stop(this.config.mode === "pcap" ? 24 * 3_600_000 : STOP_SHIP_MS);
-      await this.pool!.close();
+      await pool!.close();
       await this.dependability?.stop();
-      this.#state?.end();
+      // What is lost here is told by nobody but the next run, as that of a crash.
+      if (pending === 0) this.#state?.end();
       this.#finish(damage);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new SparsewireError("STOP_FAILED", String(error)));

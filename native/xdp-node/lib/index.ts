@@ -5,6 +5,7 @@ export { type CapabilitySets, type HeldPrivileges, heldPrivileges, setDumpable }
 export { type BoundSocket, type InterfaceDetails, inspectInterface, type TcProgram } from "./inspect.js";
 export {
   type Channels,
+  channelsOf,
   type InterfaceReport,
   interfaceCounters,
   interfaceIndex,
