@@ -114,20 +114,25 @@ function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EPIPE") process.exit(EXIT.ok);
-    const denied = code === "EACCES" || code === "EPERM";
-    const why: Record<string, string> = {
-      ENOENT: "its folder does not exist",
-      EISDIR: "it is a directory",
-      ENOSPC: "the disk is full",
-      EACCES: "permission denied",
-      EROFS: "the file system is read-only",
-    };
-    throw new SparsewireError("OUTPUT", `cannot write ${path}: ${why[code ?? ""] ?? message}`, {
-      exit: denied ? EXIT.notPermitted : EXIT.failure,
-      mend: "give -o another place",
-      cause: error,
-    });
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") process.exit(EXIT.ok);
+    throw writeError(path, error);
   }
+}
+
+/** What a failed write to `path` (or "standard output") is to the user. */
+export function writeError(path: string, error: unknown): SparsewireError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const denied = code === "EACCES" || code === "EPERM";
+  const why: Record<string, string> = {
+    ENOENT: "its folder does not exist",
+    EISDIR: "it is a directory",
+    ENOSPC: "the disk is full",
+    EACCES: "permission denied",
+    EROFS: "the file system is read-only",
+  };
+  return new SparsewireError("OUTPUT", `cannot write ${path}: ${why[code ?? ""] ?? message}`, {
+    exit: denied ? EXIT.notPermitted : EXIT.failure,
+    mend: "give -o another place",
+    cause: error,
+  });
 }

@@ -4,14 +4,16 @@ import { EXIT, type ExitCode, errorLine, exitCodeOf, SparsewireError } from "../
 import { faultLine } from "../config/faults.js";
 import { ConfigError } from "../config/load.js";
 import type { Result } from "./command.js";
+import { writeError } from "./output.js";
 import { daemonProgram } from "./root.js";
 
 /** Runs one command to its end. Ends the process quietly when whoever reads stdout has gone. */
 export async function run(args: string[], version: string): Promise<ExitCode> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(EXIT.ok);
-    report(error, false);
-    process.exit(EXIT.failure);
+    const known = writeError("standard output", error);
+    report(known, args.includes("--json"));
+    process.exit(exitCodeOf(known));
   });
   // With stderr gone there is nobody left to tell.
   process.stderr.on("error", () => {});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BINARY, requireProgram, sparsewire, temporaryFolder } from "./command.js";
@@ -179,4 +179,12 @@ test("a full or missing place for -o: exit 1, nothing left behind", (t) => {
     /its folder does not exist; give -o another place/,
   );
   fails(["matrix", "export", capture, "-o", "/dev/full"], 1, /the disk is full/);
+  const full = openSync("/dev/full", "w");
+  const { status, stderr } = spawnSync(process.execPath, [BINARY, "matrix", "export", capture], {
+    stdio: ["ignore", full, "pipe"],
+    encoding: "utf8",
+  });
+  closeSync(full);
+  assert.equal(status, 1);
+  assert.match(stderr, /^sparsewire: cannot write standard output: the disk is full; give -o another place\n$/);
 });
