@@ -20,12 +20,12 @@ export function trafficAccuracy(
     const { rows, cols, values } = packets.top(ACCURACY_LINKS, "value");
     for (const [at, row] of rows.entries()) {
       const kept = Number(values[at]);
-      links.push([kept * factor, sampling.packets(kept, kept * factor, partOf(row, cols[at]!))]);
+      links.push([kept * factor, sampling.sampled(kept, kept * factor, partOf(row, cols[at]!))]);
     }
   };
   if (traffic.v4 !== undefined) add(traffic.v4.packets, part4);
   if (traffic.v6 !== undefined) add(traffic.v6.packets, () => ({ family: 6 }));
-  return accuracyOf(links);
+  return accuracyOf(links, sampling.unseen);
 }
 
 /** Which frames can belong to an IPv4 link: row and column are its addresses as numbers. */

@@ -15,6 +15,9 @@
  * 0 for an empty cluster; it needs no normal approximation and no large counts. Sums over several rates are bounded as if
  * all had the lowest, which is the wider bound. Beside that there is a part that is certain: what was counted, and no
  * more than that and what was shed of the same /8.
+ *
+ * Packets that were lost by accident after they had been drawn may have been anybody's: a link's upper bound is that of
+ * all of them beside its own, drawn like those.
  */
 import type { Manifest } from "./manifest.js";
 
@@ -106,34 +109,51 @@ export class Sampling {
 
   /** Bounds of a sum of packets of which `kept` were counted. */
   packets(kept: number, estimate: number, part: Part): Bound {
-    return this.#bound(0, kept, estimate, part, this.#shed.cluster, 1);
+    return this.#bound(0, kept, estimate, part, true);
+  }
+
+  /** The same as if no packet had been lost by accident: what sampling alone leaves open. */
+  sampled(kept: number, estimate: number, part: Part): Bound {
+    return this.#bound(0, kept, estimate, part, false);
   }
 
   /** Bounds of a sum of bytes. */
   bytes(kept: number, estimate: number, part: Part): Bound {
-    return this.#bound(1, kept, estimate, part, this.#shed.cluster * this.#frameBytes, this.#frameBytes);
+    return this.#bound(1, kept, estimate, part, true);
   }
 
-  /** `unit`: packets or bytes of one packet at most. */
-  #bound(plane: 0 | 1, kept: number, estimate: number, part: Part, cluster: number, unit: number): Bound {
-    const { low, high } = this.#likely(plane, kept, estimate, cluster);
-    const most = kept + this.#shedOf(plane, part) + this.#other[plane] + this.#drops * unit;
-    return {
-      low: Math.max(kept, Math.floor(low)),
-      high: Math.min(most, Math.ceil(high + this.#shed.unseen * unit)),
-    };
+  /** So many packets may have been lost by accident, each counted as often as it stands for at its rate. */
+  get unseen(): number {
+    return this.#shed.unseen;
   }
 
-  /** Without the parts that were not sampled, which are exact: they only shift the bound. */
-  #likely(plane: 0 | 1, kept: number, estimate: number, cluster: number): Bound {
+  #bound(plane: 0 | 1, kept: number, estimate: number, part: Part, isLossy: boolean): Bound {
+    // Packets or bytes of one packet at most.
+    const unit = plane === 0 ? 1 : this.#frameBytes;
+    const cluster = this.#shed.cluster * unit;
+    const { low, high } = this.#likely(plane, kept, estimate, cluster, 0);
+    // All that was lost may have been this part's. It was drawn as well: to add it to the bound of what was not lost
+    // would be too little.
+    const unseen = isLossy ? this.#shed.unseen * unit : 0;
+    const most = unseen === 0 ? high : this.#likely(plane, kept, estimate, cluster, unseen).high;
+    const lost = isLossy ? this.#drops * unit : 0;
+    const certain = kept + this.#shedOf(plane, part) + this.#other[plane] + lost;
+    return { low: Math.max(kept, Math.floor(low)), high: Math.min(certain, Math.ceil(most)) };
+  }
+
+  /**
+   * Without the parts that were not sampled, which are exact: they only shift the bound. `lost`: what is added to
+   * what was sampled.
+   */
+  #likely(plane: 0 | 1, kept: number, estimate: number, cluster: number, lost: number): Bound {
     const { rate_min, rate_max } = this.#shed;
     // estimate - kept is made up, in the sampled parts alone; of those it is the share 1 - rate.
     const sampled = Math.min(estimate, (estimate - kept) / (1 - rate_max));
     const cache = this.#cache[plane]!;
-    let bound = cache.get(sampled);
+    let bound = cache.get(sampled + lost);
     if (bound === undefined) {
-      bound = sampledBound(sampled, rate_min, cluster);
-      if (cache.size < CACHE_MAX) cache.set(sampled, bound);
+      bound = sampledBound(sampled + lost, rate_min, cluster);
+      if (cache.size < CACHE_MAX) cache.set(sampled + lost, bound);
     }
     const exact = estimate - sampled;
     return { low: exact + bound.low, high: exact + bound.high };
@@ -202,10 +222,11 @@ export const droppedOf = (drops: Manifest["drops"]): number =>
 
 /**
  * How accurate the busiest links are: 1 - (sum of their errors / sum of their estimates), at least 0; 1 where nothing
- * was sampled. `links`: [kept, estimate, bound] of each.
+ * was sampled. `links`: [estimate, bound] of each, as if nothing had been lost; what was (`unseen`) was lost once,
+ * whosever it was.
  */
-export function accuracyOf(links: Iterable<readonly [estimate: number, bound: Bound]>): number {
-  let [error, total] = [0, 0];
+export function accuracyOf(links: Iterable<readonly [estimate: number, bound: Bound]>, unseen = 0): number {
+  let [error, total] = [unseen / 2, 0];
   for (const [estimate, bound] of links) {
     error += (bound.high - bound.low) / 2;
     total += estimate;

@@ -144,19 +144,36 @@ test("what was counted whole is exact, whatever else is in the sum, but for what
   assert.equal(errorOf(123, { low: 120, high: 130 }), 7);
 });
 
-test("lost packets widen the bound by what each stands for", () => {
-  const narrow = new Sampling(shedOf(0.25), noDrops).packets(1000, 4000, LINK);
-  const wide = new Sampling(shedOf(0.25, { unseen: 400 }), { ...noDrops, rx_dropped: 100 }).packets(
-    1000,
-    4000,
-    LINK,
-  );
-  assert.equal(wide.high, narrow.high + 400);
-  assert.equal(wide.low, narrow.low);
+test("lost packets widen the bound by what each stands for, and by how surely", () => {
+  const lossy = (unseen: number) =>
+    new Sampling(shedOf(0.25, { unseen, cluster: 1 }), { ...noDrops, rx_dropped: unseen / 4 });
+  const [narrow, wide] = [lossy(0), lossy(400)].map((sampling) => sampling.packets(1000, 4000, LINK));
+  assert.equal(wide!.low, narrow!.low);
+  assert.equal(wide!.high, Math.ceil(sampledBound(4400, 0.25, 1).high));
+  assert.ok(wide!.high > narrow!.high + 400);
+  assert.deepEqual(lossy(400).sampled(1000, 4000, LINK), narrow);
   const unsampled = { drops: { ...noDrops, rx_dropped: 11, shed: 0 } };
   const sampled = { drops: { ...noDrops, rx_dropped: 100, shed: 9 }, shed: shedOf(0.25, { unseen: 400 }) };
   assert.equal(sumShed([unsampled, sampled])!.unseen, 411);
   assert.equal(sumShed([unsampled]), undefined);
+});
+
+test(`a link that alone made a ring overflow is within its bound (seed ${seed})`, () => {
+  const random = new Random(seed + 2);
+  const [rate, trials] = [1 / 16, 400];
+  let missed = 0;
+  for (let trial = 0; trial < trials; trial++) {
+    const truth = 16_000;
+    let chosen = 0;
+    for (let packet = 0; packet < truth; packet++) if (random.chance(rate)) chosen++;
+    // The ring took its first packets; the rest of what was to be kept found no room.
+    const kept = Math.min(chosen, random.below(20));
+    const lost = chosen - kept;
+    const shed = shedOf(rate, { cluster: 1, unseen: lost / rate });
+    const bound = new Sampling(shed, { ...noDrops, rx_dropped: lost }).packets(kept, kept / rate, LINK);
+    if (truth < bound.low || truth > bound.high) missed++;
+  }
+  assert.ok(missed <= 2, `${missed} of ${trials} bounds missed the truth`);
 });
 
 test("the /8s follow the addresses into anonymity", () => {
@@ -171,6 +188,11 @@ test("accuracy and relative throughput", () => {
   assert.equal(accuracyOf([]), 1);
   assert.equal(accuracyOf([[100, { low: 90, high: 130 }]]), 0.8);
   assert.equal(accuracyOf([[1, { low: 0, high: 100 }]]), 0);
+  const links: [number, { low: number; high: number }][] = [
+    [100, { low: 90, high: 130 }],
+    [100, { low: 100, high: 100 }],
+  ];
+  assert.equal(accuracyOf(links, 40), 0.8, "what was lost was lost once, whosever it was");
   assert.equal(relativeThroughput(0, {}), 1);
   assert.equal(relativeThroughput(25, { shed: 70, rx_dropped: 5 }), 0.25);
 });
