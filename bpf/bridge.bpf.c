@@ -38,33 +38,32 @@ struct {
 	__type(value, struct seen);
 } seen SEC(".maps");
 
-/* A frame of a queue without a socket. */
-static __noinline void count_passed(struct seen *count, __u32 side)
+static __always_inline int pass_frame(__u32 side)
 {
-	__u32 all = SIDES * QUEUES_MAX + side;
-	struct seen *sum = bpf_map_lookup_elem(&seen, &all);
-
-	if (count)
-		count->passed++;
-	if (sum)
-		sum->passed++;
+	if (without_socket == XDP_REDIRECT)
+		return bpf_redirect(side ? ifindex_a : ifindex_b, 0);
+	return without_socket == XDP_PASS ? XDP_PASS : XDP_DROP;
 }
 
 static __always_inline int bridge_frame(struct xdp_md *ctx)
 {
 	__u32 side = ctx->ingress_ifindex == ifindex_b;
 	__u32 key = side * QUEUES_MAX + ctx->rx_queue_index;
-	struct seen *count = bpf_map_lookup_elem(&seen, &key);
+	__u32 all = SIDES * QUEUES_MAX + side;
+	struct seen *count = bpf_map_lookup_elem(&seen, &key), *sum;
 	int verdict = bpf_redirect_map(&xsks, key, XDP_PASS);
 
-	if (count)
-		count->frames++;
+	/* Once: before Linux 6.16 the verifier follows a second look at the same pointer with it being NULL. */
+	if (!count)
+		return verdict == XDP_REDIRECT ? verdict : pass_frame(side);
+	count->frames++;
 	if (verdict == XDP_REDIRECT)
 		return verdict;
-	count_passed(count, side);
-	if (without_socket == XDP_REDIRECT)
-		return bpf_redirect(side ? ifindex_a : ifindex_b, 0);
-	return without_socket == XDP_PASS ? XDP_PASS : XDP_DROP;
+	count->passed++;
+	sum = bpf_map_lookup_elem(&seen, &all);
+	if (sum)
+		sum->passed++;
+	return pass_frame(side);
 }
 
 SEC("xdp")

@@ -53,29 +53,22 @@ static __noinline int sample_frame(struct xdp_md *ctx, __u64 word, __u64 bytes)
 	return XDP_REDIRECT;
 }
 
-/* A frame of a queue without a socket. */
-static __noinline void count_passed(struct seen *count)
-{
-	__u32 all = QUEUES_MAX;
-	struct seen *sum = bpf_map_lookup_elem(&seen, &all);
-
-	if (count)
-		count->passed++;
-	if (sum)
-		sum->passed++;
-}
-
 static __always_inline int redirect_frame(struct xdp_md *ctx)
 {
-	__u32 queue = ctx->rx_queue_index;
-	struct seen *count = bpf_map_lookup_elem(&seen, &queue);
+	__u32 queue = ctx->rx_queue_index, all = QUEUES_MAX;
+	struct seen *count = bpf_map_lookup_elem(&seen, &queue), *sum;
 	int verdict = bpf_redirect_map(&xsks, queue, XDP_PASS);
 	__u64 word = shed_rate();
 
-	if (count)
-		count->frames++;
+	/* Once: before Linux 6.16 the verifier follows a second look at the same pointer with it being NULL. */
+	if (!count)
+		return verdict;
+	count->frames++;
 	if (verdict == XDP_PASS) {
-		count_passed(count);
+		count->passed++;
+		sum = bpf_map_lookup_elem(&seen, &all);
+		if (sum)
+			sum->passed++;
 		return verdict;
 	}
 	if (word == 0)
