@@ -220,6 +220,15 @@ function addAmounts(all: readonly Record<string, Amount>[]): Record<string, [num
 export const droppedOf = (drops: Manifest["drops"]): number =>
   Object.entries(drops).reduce((sum, [cause, count]) => (cause === "shed" ? sum : sum + count), 0);
 
+/** Lost before anything was drawn: such a packet stands for itself alone. */
+const UNDRAWN: readonly string[] = ["interface_missed", "uncounted"];
+
+/** How many packets those stand for that were lost by accident at a sampling rate. */
+export function unseenOf(drops: Manifest["drops"], rate: number): number {
+  const undrawn = UNDRAWN.reduce((sum, cause) => sum + (drops[cause as keyof typeof drops] ?? 0), 0);
+  return undrawn + Math.round((droppedOf(drops) - undrawn) / rate);
+}
+
 /**
  * How accurate the busiest links are: 1 - (sum of their errors / sum of their estimates), at least 0; 1 where nothing
  * was sampled. `links`: [estimate, bound] of each, as if nothing had been lost; what was (`unseen`) was lost once,

@@ -11,7 +11,7 @@ import { errorLine, SparsewireError } from "../../lib/errors.js";
 import { type Forward, forwardSince } from "../../lib/forward.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
-import { droppedOf } from "../../lib/sampling.js";
+import { unseenOf } from "../../lib/sampling.js";
 import { loadAnonymization, workerAnonymization } from "../capture/anonymizer-key.js";
 import { loadHashKey } from "../capture/hash-key.js";
 import { type JobOutcome, MatrixPool } from "../capture/matrix-pool.js";
@@ -279,7 +279,7 @@ export class Sensor {
     const { sampling, shed } = this.source.shedding?.sealed(interval.cause) ?? { sampling: 1 };
     share.shed = shed?.packets ?? 0;
     if (shed === undefined) return { sampling };
-    return { sampling, shed: { ...shed, unseen: Math.round(droppedOf(share) / sampling) } };
+    return { sampling, shed: { ...shed, unseen: unseenOf(share, sampling) } };
   }
 
   /** Mode inline: what was forwarded since the last seal. */

@@ -13,6 +13,7 @@ import {
   type Shed,
   sampledBound,
   sumShed,
+  unseenOf,
 } from "../../lib/sampling.js";
 import { Random, runSeed } from "../sandbox/random.js";
 
@@ -156,6 +157,9 @@ test("lost packets widen the bound by what each stands for, and by how surely", 
   const sampled = { drops: { ...noDrops, rx_dropped: 100, shed: 9 }, shed: shedOf(0.25, { unseen: 400 }) };
   assert.equal(sumShed([unsampled, sampled])!.unseen, 411);
   assert.equal(sumShed([unsampled]), undefined);
+  // What never reached the program was not drawn.
+  const drops = { ...noDrops, rx_dropped: 3, interface_missed: 100, uncounted: 1, shed: 9 };
+  assert.equal(unseenOf(drops, 1 / 16), 3 * 16 + 101);
 });
 
 test(`a link that alone made a ring overflow is within its bound (seed ${seed})`, () => {
