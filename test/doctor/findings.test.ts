@@ -109,6 +109,9 @@ test("the best mode follows what the interface is for", () => {
   const addressed = subjectOf({ report: { addresses: { ipv4: ["192.0.2.1"], ipv6: [] } } });
   assert.equal(best(addressed).best, "host");
   assert.equal(best(subjectOf({ report: { defaultRoute: true } })).best, "host");
+  const port = subjectOf({ report: { users: [{ name: "br0", kind: "bridge", isMaster: true }] } });
+  assert.equal(best(port).best, "host", "a bridge would have no network");
+  assert.match(only(ofInterface(port)).text, /^br0 lives on its frames: mode mirror would take/);
   assert.equal(best(subjectOf({ report: { up: false, running: false } })).best, "host");
   assert.equal(best(subjectOf({ report: { xdp: { programId: 7, mode: "native" } } })).best, "host");
   const jumbo = subjectOf({ report: { mtu: 9000 } }, { hasMultiBuffer: false });

@@ -57,6 +57,7 @@ const report = (changes: Partial<InterfaceReport> = {}): InterfaceReport => ({
   channels: { rx: 0, tx: 0, combined: 8, rxQueues: 8 },
   addresses: { ipv4: [], ipv6: ["fe80::3eec:efff:fe00:1"] },
   defaultRoute: false,
+  users: [],
   features: { lro: null, groHw: null, gro: true, rxVlan: false },
   counters: { rx_packets: 1000, rx_dropped: 0, rx_missed_errors: 0 },
   ...changes,

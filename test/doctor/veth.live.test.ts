@@ -120,7 +120,10 @@ describe("doctor on a veth", { skip: liveSkipReason() }, () => {
   test("a bridge that it belongs to", () => {
     ip("link", "add", "br0", "type", "bridge");
     ip("link", "set", "rx0", "master", "br0");
-    assert.match(ask().findings.get("link")!.text, /part of br0$/);
+    const { findings, best } = ask();
+    assert.match(findings.get("link")!.text, /part of br0$/);
+    assert.match(findings.get("addresses")!.text, /^br0 lives on its frames: mode mirror would take/);
+    assert.equal(best.best, "host");
     ip("link", "del", "br0");
   });
 

@@ -1,5 +1,6 @@
 /** What an interface is: link, driver, queues, rings, MTU, addresses, counters. */
 import type { InterfaceDetails, InterfaceReport } from "xdp-node";
+import { ownAddresses, useOf } from "../../sensor/in-use.js";
 import { type Finding, findingsOf, plural } from "./finding.js";
 
 const { ok, warn, bad } = findingsOf("interface");
@@ -37,13 +38,7 @@ export function interfaceFindings(subject: Subject): Finding[] {
   ];
 }
 
-/** Addresses that are the host's own: a link-local one is on every interface that is up. */
-export function ownAddresses({ addresses: { ipv4, ipv6 } }: InterfaceReport): string[] {
-  return [...ipv4, ...ipv6.filter((text) => !/^fe80:/i.test(text))];
-}
-
-export const isInUse = (report: InterfaceReport): boolean =>
-  ownAddresses(report).length > 0 || report.defaultRoute;
+export const isInUse = (report: InterfaceReport): boolean => useOf(report) !== undefined;
 
 function link({ report: { name, up, running }, details: { master } }: Subject): Finding {
   const value = { up, carrier: running, master };
@@ -139,10 +134,22 @@ function mtu({ report: { name, mtu: bytes }, hasMultiBuffer }: Subject): Finding
 
 function addresses({ report, details: { loopback } }: Subject): Finding {
   const own = ownAddresses(report);
-  const value = { addresses: own, default_route: report.defaultRoute };
-  if (!isInUse(report)) return ok("addresses", "no address and no default route: fit for mode mirror", value);
-  const first = own.slice(0, 3).join(", ");
-  const why = own.length > 0 ? `has ${first}${own.length > 3 ? " and more" : ""}` : "carries a default route";
+  const users = report.users.map(({ name }) => name);
+  const value = { addresses: own, default_route: report.defaultRoute, users };
+  if (!isInUse(report))
+    return ok(
+      "addresses",
+      "no address, no default route, part of nothing, nothing on top: fit for mode mirror",
+      value,
+    );
+  const few = (list: string[]): string =>
+    `${list.slice(0, 3).join(", ")}${list.length > 3 ? " and more" : ""}`;
+  const why =
+    own.length > 0
+      ? `has ${few(own)}`
+      : report.defaultRoute
+        ? "carries a default route"
+        : `${few(users)} ${users.length > 1 ? "live" : "lives"} on its frames`;
   return warn(
     "addresses",
     `${loopback ? "loopback" : why}: mode mirror would take the host's own frames`,

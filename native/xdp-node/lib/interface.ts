@@ -82,6 +82,11 @@ export interface InterfaceReport {
   addresses: { ipv4: string[]; ipv6: string[] };
   /** Whether a default route, of either family, leaves by it. */
   defaultRoute: boolean;
+  /**
+   * Interfaces that live on its frames: what it is a part of (a bridge, a bond, a virtual switch), and what is on top of it
+   * and up (VLANs, macvlans, tunnels). `kind` is the kernel's word, empty where there is none.
+   */
+  users: { name: string; kind: string; isMaster: boolean }[];
   /** Offloads that change what a capture sees; null where the driver does not know them. */
   features: { lro: boolean | null; groHw: boolean | null; gro: boolean | null; rxVlan: boolean | null };
   /** The XDP program that is attached now. */
@@ -115,6 +120,7 @@ export function probeInterface(name: string): InterfaceReport {
       ipv6: addresses.filter((address) => address.includes(":")),
     },
     defaultRoute: hasDefaultRoute(name),
+    users: usersOf(index),
     features: {
       lro: features["rx-lro"] ?? null,
       groHw: features["rx-gro-hw"] ?? null,
@@ -124,6 +130,17 @@ export function probeInterface(name: string): InterfaceReport {
     ...(mode ? { xdp: { programId: attached[mode], mode } } : {}),
     counters: link.counters,
   };
+}
+
+/** Two ends of a cable, neither on top of the other. */
+const PAIRS = new Set(["veth", "netkit", "vxcan"]);
+
+function usersOf(index: number): InterfaceReport["users"] {
+  const all = guard("list the interfaces", () => native.links());
+  const { master } = all.find((each) => each.index === index) ?? {};
+  return all
+    .filter((each) => each.index === master || (each.below === index && each.up && !PAIRS.has(each.kind)))
+    .map((each) => ({ name: each.name, kind: each.kind, isMaster: each.index === master }));
 }
 
 function hasDefaultRoute(name: string): boolean {

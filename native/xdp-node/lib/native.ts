@@ -78,6 +78,12 @@ export interface NativeLinkEntry {
   /** ARPHRD_ of linux/if_arp.h. */
   type: number;
   up: boolean;
+  /** Of a virtual interface: "veth", "vlan"; empty for hardware. */
+  kind: string;
+  /** Index of the bridge, bond or the like that it is a part of. */
+  master?: number;
+  /** Index of the interface that it is on top of, or whose other end it is, in this network namespace. */
+  below?: number;
   counters: Record<string, number>;
 }
 

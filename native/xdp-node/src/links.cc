@@ -30,6 +30,12 @@ struct Descriptor {
   }
 };
 
+uint32_t IndexOf(const rtattr* attribute) {
+  uint32_t index = 0;
+  if (RTA_PAYLOAD(attribute) >= sizeof index) std::memcpy(&index, RTA_DATA(attribute), sizeof index);
+  return index;
+}
+
 Napi::Object EntryOf(Napi::Env env, const nlmsghdr* header) {
   auto* body = static_cast<const ifinfomsg*>(NLMSG_DATA(const_cast<nlmsghdr*>(header)));
   Napi::Object entry = Napi::Object::New(env);
@@ -38,6 +44,9 @@ Napi::Object EntryOf(Napi::Env env, const nlmsghdr* header) {
   entry.Set("up", Napi::Boolean::New(env, (body->ifi_flags & IFF_UP) != 0));
   entry.Set("name", "");
   entry.Set("counters", Napi::Object::New(env));
+  entry.Set("kind", "");
+  uint32_t below = 0;
+  bool is_elsewhere = false;
   int left = static_cast<int>(IFLA_PAYLOAD(header));
   for (const rtattr* each = IFLA_RTA(body); RTA_OK(each, left); each = RTA_NEXT(each, left)) {
     if (each->rta_type == IFLA_IFNAME) {
@@ -45,7 +54,12 @@ Napi::Object EntryOf(Napi::Env env, const nlmsghdr* header) {
       entry.Set("name", std::string(name, strnlen(name, RTA_PAYLOAD(each))));
     }
     if (each->rta_type == IFLA_STATS64) entry.Set("counters", CountersOf(env, each));
+    if (each->rta_type == IFLA_LINKINFO) entry.Set("kind", KindOf(each));
+    if (each->rta_type == IFLA_MASTER) entry.Set("master", static_cast<double>(IndexOf(each)));
+    if (each->rta_type == IFLA_LINK) below = IndexOf(each);
+    if (each->rta_type == IFLA_LINK_NETNSID) is_elsewhere = true;
   }
+  if (below != 0 && !is_elsewhere) entry.Set("below", static_cast<double>(below));
   return entry;
 }
 
@@ -66,7 +80,7 @@ bool Append(Napi::Env env, const uint8_t* bytes, size_t length, Napi::Array list
   return true;
 }
 
-// links(): [{index, name, type, up, counters}]
+// links(): [{index, name, kind, type, up, master?: index, below?: index, counters}]; below: of this network namespace.
 Napi::Value Links(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Descriptor socket_{socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};

@@ -97,16 +97,6 @@ Napi::Object CountersOf(Napi::Env env, const rtattr* attribute) {
   return result;
 }
 
-namespace {
-
-double Word(const rtattr* attribute) {
-  uint32_t value = 0;
-  size_t length = std::min(sizeof value, static_cast<size_t>(RTA_PAYLOAD(attribute)));
-  std::memcpy(&value, RTA_DATA(attribute), length);
-  return value;
-}
-
-// The kind of a virtual interface ("veth", "bond"); "" for hardware.
 std::string KindOf(const rtattr* attribute) {
   int left = static_cast<int>(RTA_PAYLOAD(attribute));
   for (auto* each = static_cast<rtattr*>(RTA_DATA(attribute)); RTA_OK(each, left); each = RTA_NEXT(each, left)) {
@@ -115,6 +105,15 @@ std::string KindOf(const rtattr* attribute) {
     return std::string(text, strnlen(text, RTA_PAYLOAD(each)));
   }
   return "";
+}
+
+namespace {
+
+double Word(const rtattr* attribute) {
+  uint32_t value = 0;
+  size_t length = std::min(sizeof value, static_cast<size_t>(RTA_PAYLOAD(attribute)));
+  std::memcpy(&value, RTA_DATA(attribute), length);
+  return value;
 }
 
 // linkInfo(ifindex): {mtu, up, running, loopback, promiscuous, rxQueues, txQueues, kind?, master?: ifindex, counters};
