@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { instanceInterface } from "../../lib/unit-name.js";
 import type { Override } from "../config/load.js";
-import { RUN_FOLDER, usage } from "./command.js";
+import { PINS_FOLDER, RUN_FOLDER, usage } from "./command.js";
 
 const CONFIG_FOLDER = "/etc/sparsewire";
 const STATE_FOLDER = "/var/lib/sparsewire";
@@ -24,7 +24,8 @@ export interface Instance {
 
 /**
  * What `--instance NAME` means; NAME may be escaped, as systemd-escape does it. The interface is NAME, unless the instance has a configuration of its own that says
- * otherwise; name, control socket and spool follow NAME where the configuration does not set them.
+ * otherwise; name, control socket and spool follow NAME where the configuration does not set them, and what mode inline
+ * pins is where the units let it.
  */
 export function instanceOf(
   given: string,
@@ -52,6 +53,7 @@ export function instanceOf(
       fallback("sensor", sensorNameOf(name)),
       fallback("control.socket", join(RUN_FOLDER, `sensor-${name}.sock`)),
       fallback("spool.path", join(state, "spool")),
+      fallback("inline.pins", PINS_FOLDER),
     ],
   };
 }

@@ -7,7 +7,7 @@ import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
 import { LOG_LEVELS, openLog } from "../log.js";
 import type { SensorConfig } from "../sensor/config.js";
-import { examples, type Result, settingOption, usage } from "./command.js";
+import { examples, PINS_FOLDER, type Result, settingOption, usage } from "./command.js";
 import { collect, configPath, overridesOf, settings } from "./flags.js";
 import { instanceOf } from "./instance.js";
 
@@ -134,7 +134,7 @@ function interfaceFlags(names: string[] | undefined): [string, string, unknown][
 /** Takes off the interfaces what mode inline keeps there with on_exit = open. */
 async function release(config: SensorConfig): Promise<ExitCode> {
   const { releaseBridge } = await import("../sensor/inline-bridge.js");
-  const removed = releaseBridge(config);
+  const removed = releaseBridge(config, [config.inline.pins, PINS_FOLDER]);
   const wire = [config.interface, config.inline.peer].filter((name) => name !== undefined).join(" and ");
   process.stdout.write(
     removed.length === 0

@@ -191,23 +191,24 @@ export class InlineBridge {
   }
 
   #path(name: string, kind: StandingKind): string {
-    return pinPath(this.#config, name, kind);
+    return join(pinFolder(this.#config.inline.pins, name), kind);
   }
 }
 
-const pinPath = (config: SensorConfig, name: string, kind: string): string =>
-  // A BPF file system reserves the dot, and no interface's name has a colon.
-  join(config.inline.pins, "inline", name.replaceAll(".", ":"), kind);
+/** Where an interface's links are pinned. A BPF file system reserves the dot, and no interface's name has a colon. */
+const pinFolder = (pins: string, name: string): string => join(pins, "inline", name.replaceAll(".", ":"));
 
 /**
- * Ends what an inline sensor left in the kernel: programs off the interfaces, promiscuous mode off. The files that were
- * removed; none when there was nothing.
+ * Ends what an inline sensor left in the kernel: programs off the interfaces, promiscuous mode off. Looks in each folder of
+ * `pins`: what the units started is elsewhere. The files that were removed; none when there was nothing.
  */
-export function releaseBridge(config: SensorConfig): string[] {
+export function releaseBridge(config: SensorConfig, pins: readonly string[]): string[] {
   const removed: string[] = [];
-  for (const name of [config.interface, config.inline.peer]) {
-    if (name === undefined) continue;
-    const folder = dirname(pinPath(config, name, "xdp-native"));
+  const names = [config.interface, config.inline.peer].filter((name) => name !== undefined);
+  const places = names.flatMap((name) =>
+    [...new Set(pins)].map((root) => [name, pinFolder(root, name)] as const),
+  );
+  for (const [name, folder] of places) {
     if (!existsSync(folder)) continue;
     for (const file of readdirSync(folder)) {
       unlinkSync(join(folder, file));

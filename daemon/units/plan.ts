@@ -11,7 +11,18 @@ import type { Step } from "./step.js";
 
 /** systemd/ of the repository. */
 const SOURCES = fileURLToPath(new URL("../../../systemd/", import.meta.url));
-const UNITS = ["sparsewire-sensor@.service", "sparsewire-aggregator.service"] as const;
+const UNITS = [
+  "sparsewire-sensor@.service",
+  "sparsewire-aggregator.service",
+  "sparsewire-bpf.service",
+] as const;
+const WHAT = [
+  "the unit of a sensor; its instance is the interface",
+  "the unit of the aggregator",
+  "a BPF file system for mode inline",
+];
+/** What that mounts, and where sensors keep in it what bridges without them. */
+const PINS_FOLDER = "/run/sparsewire-bpf/inline";
 const UNIT_FOLDER = "/etc/systemd/system";
 const PACKAGED = ["/lib/systemd/system", "/usr/lib/systemd/system"];
 const CONFIG_FOLDER = "/etc/sparsewire";
@@ -87,15 +98,13 @@ function fileSteps(
 ): Step[] {
   if (prefix === undefined) requireReachable(launcher);
   const start = [launcher.node, launcher.main].map(unitWord).join(" ");
-  const units = UNITS.map((unit): Step => {
+  const units = UNITS.map((unit, i): Step => {
     const text = readFileSync(join(SOURCES, unit), "utf8");
     return {
       kind: "file",
       path: at(`${UNIT_FOLDER}/${unit}`),
       content: text.replaceAll(COMMAND, () => start),
-      why: unit.includes("@")
-        ? "the unit of a sensor; its instance is the interface"
-        : "the unit of the aggregator",
+      why: WHAT[i]!,
     };
   });
   const others = [
@@ -199,6 +208,23 @@ function namesIn(folder: string): string[] {
   }
 }
 
+/** What sensors of mode inline left bridging goes with the command that could end it. */
+function bridgeSteps(): Step[] {
+  const { node, main } = thisProgram();
+  const release = [node, main, "sensor", "--release", "--config", "/dev/null", "--interface"];
+  return [
+    ...namesIn(PINS_FOLDER).map((name): Step => {
+      const wire = name.replaceAll(":", ".");
+      return { kind: "run", command: [...release, wire], why: `ends the bridging of ${wire}` };
+    }),
+    {
+      kind: "run",
+      command: ["systemctl", "stop", UNITS[2]],
+      why: "takes the BPF file system of mode inline away",
+    },
+  ];
+}
+
 /** The steps of `sparsewire service uninstall`. Configurations, spools and the store stay, unless `purge`. */
 export function uninstallPlan({
   prefix = "",
@@ -215,6 +241,7 @@ export function uninstallPlan({
       command: ["systemctl", "stop", "sparsewire-sensor@*.service", UNITS[1]],
       why: "ends what runs; the last interval is sealed and spooled",
     },
+    ...(prefix === "" ? bridgeSteps() : []),
   ];
   const root = prefix === "" ? [] : [`--root=${prefix}`];
   if (enabled.length > 0)

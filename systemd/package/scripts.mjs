@@ -30,6 +30,12 @@ const prerm = `#!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
     systemctl --system stop ${UNITS} || true
+    # What goes on bridging without sensors (mode inline) goes with the command that could end it.
+    for at in /run/sparsewire-bpf/inline/*; do
+        [ -d "$at" ] || continue
+        /usr/bin/sparsewire sensor --release --config /dev/null --interface "$(basename "$at" | tr : .)" || true
+    done
+    systemctl --system stop sparsewire-bpf.service || true
 fi
 exit 0
 `;
@@ -41,6 +47,7 @@ if [ "$1" = purge ]; then
     rm -f /etc/systemd/system/*.wants/sparsewire-sensor@*.service
     rm -f /etc/systemd/system/*.wants/sparsewire-aggregator.service
     rm -rf /var/lib/sparsewire /var/lib/private/sparsewire /run/sparsewire
+    rmdir /run/sparsewire-bpf 2>/dev/null || true
     rm -f /etc/sparsewire/sensor-*.toml
     if [ -d /etc/sparsewire ]; then
         rmdir --ignore-fail-on-non-empty /etc/sparsewire

@@ -46,6 +46,7 @@ test("the package has what a machine without compilers and Node.js needs, and no
       .map((file) => `${HOME}/bpf/build/${file.replace(/c$/, "o")}`),
     "lib/systemd/system/sparsewire-sensor@.service",
     "lib/systemd/system/sparsewire-aggregator.service",
+    "lib/systemd/system/sparsewire-bpf.service",
     "usr/lib/sysusers.d/sparsewire.conf",
     "usr/lib/tmpfiles.d/sparsewire.conf",
     "etc/sparsewire/sensor.toml",

@@ -30,6 +30,7 @@ test("install writes units that start this very program, and a second time chang
   const files = [
     `${UNITS}/sparsewire-sensor@.service`,
     `${UNITS}/sparsewire-aggregator.service`,
+    `${UNITS}/sparsewire-bpf.service`,
     "etc/sysusers.d/sparsewire.conf",
     "etc/tmpfiles.d/sparsewire.conf",
     "etc/sparsewire/sensor.toml",
