@@ -1,5 +1,5 @@
 /**
- * The guest's disks: a root file system of this machine's own Debian release with systemd, the kernel's modules and the
+ * The guests' disks: a root file system of this machine's own Debian release with systemd, all kernels' modules and the
  * agent, and a payload disk with what a run brings along. Both are ext4 images made by mke2fs -d.
  */
 import { spawnSync } from "node:child_process";
@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { repositoryRoot } from "../live/tools/tool.js";
 import { type Archive, run, sourceLine } from "./apt.js";
 import { cached, forgetOthers, keyOf } from "./cache.js";
@@ -22,7 +22,11 @@ import { DIRECTORY, EXECUTABLE, FILE, initramfs } from "./initramfs.js";
 import type { Kernel } from "./kernel.js";
 
 /** What a small server has; the product's own dependencies come beside them. No compiler, no Node.js, no Python. */
-const PACKAGES = ["systemd", "systemd-sysv", "udev", "kmod", "iproute2", "ethtool", "procps", "curl"];
+const PACKAGES = [
+  ...["systemd", "systemd-sysv", "udev", "kmod", "iproute2", "ethtool", "procps", "curl"],
+  // Witnesses that are not ours.
+  "tcpdump",
+];
 /** Log-ins that nobody makes, jobs of the night, and a wait for networks that there are none of. */
 const MASKED = [
   "getty.target",
@@ -35,34 +39,42 @@ const MASKED = [
 ];
 const ROOT_MB = 2048;
 const SOURCES = ["agent.sh", "agent.service", "init.c"];
+/** What stands in front of the root disk; kernels that have it built in list no such module. */
+const DISK_MODULES = ["virtio_pci", "virtio_blk"];
 
 export interface Disks {
   root: string;
-  initramfs: string;
+  /** By release of the kernel. */
+  initramfs: (release: string) => string;
 }
 
-/** Root disk and initramfs, from the cache where nothing that they are made of has changed. */
+/** Root disk and an initramfs a kernel, from the cache where nothing that they are made of has changed. */
 export async function disks(
   archive: Archive,
-  kernel: Kernel,
+  kernels: readonly Kernel[],
   dependencies: readonly string[],
   say: (text: string) => void,
 ): Promise<Disks> {
   const packages = [...new Set([...PACKAGES, ...dependencies])].sort();
   const sources = SOURCES.map((name) => readFileSync(join(repositoryRoot(), "test/guest", name)));
   const own = readFileSync(new URL(import.meta.url));
-  const key = keyOf([archive.suite, kernel.release, ...packages, ...sources, own]);
+  const key = keyOf([archive.suite, ...kernels.map(({ release }) => release), ...packages, ...sources, own]);
   const name = `root-${key}`;
   forgetOthers("root-", name);
   const folder = await cached(name, (target) => {
     say(`making a root file system of ${archive.suite} with ${packages.join(", ")}`);
-    makeRoot(archive, kernel, packages, join(target, "root.img"));
-    writeFileSync(join(target, "initramfs.cpio"), makeInitramfs(kernel));
+    makeRoot(archive, kernels, packages, target);
   });
-  return { root: join(folder, "root.img"), initramfs: join(folder, "initramfs.cpio") };
+  const initramfs = (release: string): string => join(folder, `initramfs-${release}.cpio`);
+  return { root: join(folder, "root.img"), initramfs };
 }
 
-function makeRoot(archive: Archive, kernel: Kernel, packages: readonly string[], image: string): void {
+function makeRoot(
+  archive: Archive,
+  kernels: readonly Kernel[],
+  packages: readonly string[],
+  target: string,
+): void {
   const root = mkdtempSync(join(tmpdir(), "sparsewire-root-"));
   try {
     const include = `--include=${packages.join(",")}`;
@@ -75,10 +87,14 @@ function makeRoot(archive: Archive, kernel: Kernel, packages: readonly string[],
       root,
       sourceLine(archive),
     ]);
-    cpSync(kernel.modules, join(root, "usr/lib/modules", kernel.release), { recursive: true });
-    run("chroot", [root, "depmod", kernel.release]);
+    for (const { release, modules } of kernels) {
+      const folder = join(root, "usr/lib/modules", release);
+      cpSync(modules, folder, { recursive: true });
+      run("chroot", [root, "depmod", release]);
+      writeFileSync(join(target, `initramfs-${release}.cpio`), makeInitramfs(folder));
+    }
     configure(root);
-    makeDisk(root, image, ROOT_MB);
+    makeDisk(root, join(target, "root.img"), ROOT_MB);
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
@@ -108,7 +124,7 @@ export function makeDisk(folder: string, image: string, megabytes: number): void
 }
 
 /** clang: the tool chain's own; static, for an initramfs has no libraries. */
-function makeInitramfs(kernel: Kernel): Uint8Array {
+function makeInitramfs(modules: string): Uint8Array {
   const output = join(mkdtempSync(join(tmpdir(), "sparsewire-init-")), "init");
   try {
     const source = join(repositoryRoot(), "test/guest/init.c");
@@ -123,14 +139,33 @@ function makeInitramfs(kernel: Kernel): Uint8Array {
       source,
     ]);
     spawnSync("strip", [output]);
-    const driver = readFileSync(join(kernel.modules, "kernel/drivers/block/virtio_blk.ko.xz"));
     return initramfs([
       { name: "dev", mode: DIRECTORY },
       { name: "root", mode: DIRECTORY },
-      { name: "virtio_blk.ko.xz", mode: FILE, bytes: driver },
+      { name: "modules", mode: DIRECTORY },
+      ...diskModules(readFileSync(join(modules, "modules.dep"), "utf8")).map((path, i) => ({
+        // init loads them in the order of their names.
+        name: `modules/${String(i).padStart(2, "0")}-${basename(path)}`,
+        mode: FILE,
+        bytes: readFileSync(join(modules, path)),
+      })),
       { name: "init", mode: EXECUTABLE, bytes: readFileSync(output) },
     ]);
   } finally {
     rmSync(join(output, ".."), { recursive: true, force: true });
   }
+}
+
+/** Paths of the modules that stand in front of the disk, each after those that it needs; `dep` is depmod's modules.dep. */
+export function diskModules(dep: string): string[] {
+  const found: string[] = [];
+  for (const name of DISK_MODULES) {
+    const line = dep.split("\n").find((each) => new RegExp(`/${name}\\.ko[^/]*:`).test(each));
+    if (line === undefined) continue;
+    const [path, needs] = line.split(":") as [string, string];
+    const first = needs.split(" ").filter((each) => each !== "");
+    // depmod writes what is needed last first.
+    found.push(...first.reverse(), path);
+  }
+  return [...new Set(found)];
 }

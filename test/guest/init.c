@@ -4,8 +4,10 @@
  * mounts the disk and becomes the disk's own init. Everything it says goes to the console; when it cannot go on it
  * ends, and the kernel (panic=-1) with it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/module.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,15 +25,32 @@ static int fail(const char *what)
   return 1;
 }
 
-/* The kernel decompresses the module itself. */
+/* Kernels that have their modules compressed decompress them themselves. */
 static int load_module(const char *path)
 {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const char *end = strrchr(path, '.');
 
   if (fd < 0) return -1;
-  long done = syscall(SYS_finit_module, fd, "", MODULE_INIT_COMPRESSED_FILE);
+  long done = syscall(SYS_finit_module, fd, "", end && !strcmp(end, ".ko") ? 0 : MODULE_INIT_COMPRESSED_FILE);
   close(fd);
   return done < 0 && errno != EEXIST ? -1 : 0;
+}
+
+static int is_module(const struct dirent *entry) { return strstr(entry->d_name, ".ko") != NULL; }
+
+/* All of /modules, in the order of their names. */
+static int load_modules(void)
+{
+  struct dirent **found;
+  int count = scandir("/modules", &found, is_module, alphasort);
+
+  for (int i = 0; i < count; i++) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "/modules/%s", found[i]->d_name);
+    if (load_module(path)) return fail(path);
+  }
+  return 0;
 }
 
 /* A disk appears a moment after its driver. */
@@ -50,7 +69,7 @@ int main(void)
 {
   setvbuf(stdout, NULL, _IONBF, 0);
   if (mount("dev", "/dev", "devtmpfs", MS_NOSUID, NULL) && errno != EBUSY) return fail("mount /dev");
-  if (load_module("/virtio_blk.ko.xz")) return fail("load virtio_blk");
+  if (load_modules()) return 1;
   if (wait_for(DISK)) return fail(DISK);
   if (mount(DISK, "/root", "ext4", MS_NOATIME, NULL)) return fail("mount " DISK);
   if (mount("/dev", "/root/dev", NULL, MS_MOVE, NULL)) return fail("move /dev");

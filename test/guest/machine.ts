@@ -1,6 +1,6 @@
 /**
- * A virtual machine under test: QEMU, its console in a file, and a port on which the agent inside runs scripts. The two
- * network cards of the guest are on one hub: what eth1 sends, eth0 receives.
+ * A virtual machine under test: QEMU, its console in a file, and a port on which the agent inside runs scripts. Its network
+ * cards are on two hubs, two on each: what eth1 sends, eth0 receives, and what eth3 sends, eth2, and back.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
@@ -34,6 +34,9 @@ const KERNEL_COMMAND_LINE = [
   "apparmor=0",
   "audit=0",
   "systemd.show_status=no",
+  // A busy host takes the guest's processors away for seconds: no fault of its kernel, which is asked for its faults.
+  "nowatchdog",
+  "rcupdate.rcu_cpu_stall_suppress=1",
 ].join(" ");
 const CONSOLE_LINES = 40;
 
@@ -169,8 +172,10 @@ function qemuArguments(options: MachineOptions, port: string, console: string): 
     ...["-kernel", options.kernel, "-initrd", options.initramfs, "-append", KERNEL_COMMAND_LINE],
     ...drive("root", options.disk, "snapshot=on"),
     ...drive("payload", options.payload, "readonly=on"),
-    ...["-netdev", "hubport,id=capture,hubid=1", "-device", `${card},netdev=capture,mac=52:54:00:00:00:01`],
-    ...["-netdev", "hubport,id=sender,hubid=1", "-device", `${card},netdev=sender,mac=52:54:00:00:00:02`],
+    ...[1, 1, 2, 2].flatMap((hub, i) => [
+      ...["-netdev", `hubport,id=net${i},hubid=${hub}`],
+      ...["-device", `${card},netdev=net${i},mac=52:54:00:00:00:0${i + 1}`],
+    ]),
     ...["-device", "virtio-serial-pci", "-chardev", `socket,id=port,path=${port}`],
     ...["-device", "virtserialport,chardev=port,name=sparsewire.control"],
     ...["-device", "virtio-rng-pci"],

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { cached, cacheFolder, forgetOthers } from "./cache.js";
+import { diskModules } from "./image.js";
 import { DIRECTORY, EXECUTABLE, initramfs } from "./initramfs.js";
-import { best } from "./kernel.js";
+import { best, STOCK, ZERO_COPY } from "./kernel.js";
 
 const image = (release: string): string => `linux-image-${release}-cloud-amd64`;
 
@@ -15,9 +16,32 @@ test("the newest kernel of the wanted series is taken, else the newest after it,
   const wanted = [image("6.18.9+deb13"), image("6.18.15+deb13"), image("6.18.5+deb13")];
   const newer = [image("6.19.8+deb13"), image("6.19.14+deb13")];
   const others = ["linux-image-cloud-amd64", "linux-image-6.18.20+deb13-amd64", `${image("6.18.20")}-dbg`];
-  assert.equal(best([...older, ...wanted, ...newer, ...others]), image("6.18.15+deb13"));
-  assert.equal(best([...older, ...newer, ...others]), image("6.19.14+deb13"));
-  assert.equal(best([...older, ...others]), undefined);
+  assert.equal(best([...older, ...wanted, ...newer, ...others], ZERO_COPY), image("6.18.15+deb13"));
+  assert.equal(best([...older, ...newer, ...others], ZERO_COPY), image("6.19.14+deb13"));
+  assert.equal(best([...older, ...others], ZERO_COPY), undefined);
+});
+
+test("of the stock kernel's builds the newest is taken, and none of another release", () => {
+  const builds = [image("6.1.0-9"), image("6.1.0-50"), image("6.1.0-47")];
+  const others = [image("6.12.9+deb13"), image("6.10.11+bpo"), "linux-image-6.1.0-60-rt-amd64"];
+  assert.equal(best([...builds, ...others], STOCK), image("6.1.0-50"));
+  assert.equal(best(others, STOCK), undefined);
+});
+
+test("the modules in front of the disk come after those that they need, whether compressed or not", () => {
+  const dep = [
+    "kernel/drivers/virtio/virtio.ko:",
+    "kernel/drivers/virtio/virtio_pci.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko",
+    "kernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko",
+    "kernel/drivers/block/null_blk.ko:",
+  ];
+  assert.deepEqual(
+    diskModules(dep.join("\n")).map((path) => basename(path)),
+    ["virtio.ko", "virtio_ring.ko", "virtio_pci.ko", "virtio_blk.ko"],
+  );
+  assert.deepEqual(diskModules("kernel/drivers/block/virtio_blk.ko.xz:\n"), [
+    "kernel/drivers/block/virtio_blk.ko.xz",
+  ]);
 });
 
 test("an initramfs is a newc archive: headers, names, contents, each on a multiple of four bytes", () => {

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { after, describe, type TestContext, test } from "node:test";
 import type { SensorStatus } from "../../daemon/sensor/status.js";
+import { ZERO_COPY } from "../guest/kernel.js";
 import { offered } from "../live/rig.js";
 import { type Batch, makeBatch, truth } from "./frames.js";
 import { prepare } from "./prepare.js";
@@ -23,7 +24,18 @@ const RETURN_MS_MAX = 5000;
 const SPEED_MS = 1000;
 
 const batches: Batch[] = [makeBatch(FRAMES, 1), makeBatch(20_000, 2), makeBatch(20_000, 3)];
-const prepared = await prepare(batches);
+const SENSOR_TOML = `sensor = "guest"
+bind = "zerocopy"
+attach = "native"
+
+[spool]
+max_bytes = "128MiB"
+
+[aggregator]
+url = "http://127.0.0.1:8470"
+retry_max = "1s"
+`;
+const prepared = await prepare({ kernel: ZERO_COPY, batches, files: { "sensor.toml": SENSOR_TOML } });
 const skip = typeof prepared === "string" ? prepared : false;
 const server = typeof prepared === "string" ? (undefined as never) : new Server(prepared.machine);
 if (typeof prepared !== "string") after(() => prepared.close());

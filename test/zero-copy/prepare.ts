@@ -1,11 +1,11 @@
-/** Everything before the first test: tools, the package, kernel, disks, and the booted machine; it says what it does. */
+/** Everything before the first test: tools, the package, kernels, disks, and a booted machine; it says what it does. */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { GuestUnavailable, installTools, ownArchive, run } from "../guest/apt.js";
+import { type Archive, GuestUnavailable, installTools, ownArchive, run } from "../guest/apt.js";
 import { disks, makeDisk } from "../guest/image.js";
-import { kernel } from "../guest/kernel.js";
+import { type Kernel, kernel, type Series, STOCK, ZERO_COPY } from "../guest/kernel.js";
 import { Machine } from "../guest/machine.js";
 import { writeEthernetPcap } from "../live/tools/frames.js";
 import { repositoryRoot, toolsFolder } from "../live/tools/tool.js";
@@ -13,17 +13,17 @@ import type { Batch } from "./frames.js";
 
 const MEMORY_MB = 1536;
 const BOOT_SECONDS = 240;
-const SENSOR_TOML = `sensor = "guest"
-bind = "zerocopy"
-attach = "native"
 
-[spool]
-max_bytes = "128MiB"
+export interface Preparation {
+  kernel: Series;
+  /** Written to the payload disk as batch-0.pcap, batch-1.pcap ... */
+  batches: readonly Batch[];
+  /** Further files of the payload disk, by name. */
+  files: Readonly<Record<string, string | Uint8Array>>;
+}
 
-[aggregator]
-url = "http://127.0.0.1:8470"
-retry_max = "1s"
-`;
+/** The root disk serves all of them. */
+const ALL: readonly Series[] = [ZERO_COPY, STOCK];
 
 const began = performance.now();
 const say = (text: string): void => {
@@ -32,7 +32,7 @@ const say = (text: string): void => {
 
 /** The machine, booted, with the package and the batches on its payload disk; or why there can be none here. */
 export async function prepare(
-  batches: readonly Batch[],
+  preparation: Preparation,
 ): Promise<{ machine: Machine; close(): Promise<void> } | string> {
   const folder = mkdtempSync(join(tmpdir(), "sparsewire-payload-"));
   const clean = (): void => rmSync(folder, { recursive: true, force: true });
@@ -40,15 +40,16 @@ export async function prepare(
   try {
     installTools(say);
     const archive = ownArchive();
-    const boot = await kernel(archive, say);
+    const kernels = await kernelsFor(archive, preparation.kernel);
+    const boot = kernels.get(preparation.kernel)!;
     const deb = packageFile();
-    const system = await disks(archive, boot, dependenciesOf(deb), say);
+    const system = await disks(archive, [...kernels.values()], dependenciesOf(deb), say);
     say(`kernel ${boot.release}, package ${deb}`);
-    const payload = await payloadDisk(folder, deb, batches);
+    const payload = await payloadDisk(folder, deb, preparation);
     say(`booting QEMU (${MEMORY_MB} MB, 2 processors)`);
     machine = new Machine({
       kernel: boot.image,
-      initramfs: system.initramfs,
+      initramfs: system.initramfs(boot.release),
       disk: system.root,
       payload,
       memoryMb: MEMORY_MB,
@@ -75,6 +76,20 @@ export async function prepare(
   };
 }
 
+/** All kernels that are to be had: the root disk is the same whichever guest is made first. Throws without `wanted`. */
+async function kernelsFor(archive: Archive, wanted: Series): Promise<Map<Series, Kernel>> {
+  const kernels = new Map<Series, Kernel>();
+  for (const series of ALL) {
+    try {
+      kernels.set(series, await kernel(archive, series, say));
+    } catch (error) {
+      if (!(error instanceof GuestUnavailable) || series === wanted) throw error;
+      say(`without Linux ${series.release.join(".")}: ${error.message}`);
+    }
+  }
+  return kernels;
+}
+
 /** SPARSEWIRE_DEB, or the newest package that `npm run package` has built. */
 function packageFile(): string {
   if (process.env.SPARSEWIRE_DEB) return process.env.SPARSEWIRE_DEB;
@@ -99,13 +114,16 @@ function dependenciesOf(deb: string): string[] {
     .filter((name) => name !== "");
 }
 
-async function payloadDisk(folder: string, deb: string, batches: readonly Batch[]): Promise<string> {
+async function payloadDisk(folder: string, deb: string, { batches, files }: Preparation): Promise<string> {
   const content = join(folder, "payload");
   mkdirSync(content);
   copyFileSync(deb, join(content, "sparsewire.deb"));
   copyFileSync(join(await toolsFolder(), "replay"), join(content, "replay"));
-  writeFileSync(join(content, "sensor.toml"), SENSOR_TOML);
   let bytes = statSync(deb).size;
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(content, name), text);
+    bytes += text.length;
+  }
   for (const [i, { frames }] of batches.entries()) {
     const capture = writeEthernetPcap(frames);
     writeFileSync(join(content, `batch-${i}.pcap`), capture);
