@@ -42,8 +42,12 @@ const LOST_MIN = 16;
 /** Calm times after which what is known about the highest rate is doubted, and by how much. */
 const DOUBT_AFTER = 4;
 const DOUBT = 1.25;
-/** A step back that holds for so many calm times was right. */
+/** A step back that holds for so many calm times, with rings as empty as this, was right. */
 const PROVEN_AFTER = 10;
+const PROVEN_OCCUPANCY = 0.05;
+/** A failed attempt leaves full rings behind. For so long after it has been taken back only this share is too much. */
+const DRAIN_MS = 2000;
+const DRAIN_LOSS = 0.05;
 const BACK_OFF_MAX = 64;
 /** Steps because of lateness come at most this often: a backlog takes time to go away. */
 const LATE_EVERY_MS = 2000;
@@ -62,6 +66,8 @@ export class ShedControl {
   /** Time since the last step back, while it is not proven that it was right. */
   #trialMs: number | undefined;
   #sinceLateMs = Number.POSITIVE_INFINITY;
+  /** Since an attempt was taken back. */
+  #drainingMs = Number.POSITIVE_INFINITY;
   #backOff = 1;
 
   constructor(settings: ShedSettings) {
@@ -74,7 +80,10 @@ export class ShedControl {
     const { ms, taken, lost } = sample;
     if (this.#trialMs !== undefined) this.#trialMs += ms;
     this.#sinceLateMs += ms;
-    const isLossy = lost >= LOST_MIN && lost > this.#settings.loss * (taken + lost);
+    this.#drainingMs += ms;
+    const share =
+      this.#drainingMs <= DRAIN_MS ? Math.max(DRAIN_LOSS, this.#settings.loss) : this.#settings.loss;
+    const isLossy = lost >= LOST_MIN && lost > share * (taken + lost);
     if (isLossy) this.#shed(taken, lost, ms);
     else if (sample.isLate) this.#late();
     else this.#calm(sample);
@@ -103,7 +112,10 @@ export class ShedControl {
   }
 
   #raise(steps: number): void {
-    if (this.#trialMs !== undefined) this.#backOff = Math.min(2 * this.#backOff, BACK_OFF_MAX);
+    if (this.#trialMs !== undefined) {
+      this.#backOff = Math.min(2 * this.#backOff, BACK_OFF_MAX);
+      this.#drainingMs = 0;
+    }
     this.#trialMs = undefined;
     this.shift = Math.min(this.shift + steps, this.#shiftMax);
     this.#rest();
@@ -116,7 +128,11 @@ export class ShedControl {
     this.#peak = Math.max(this.#peak, taken / ms);
     this.#occupancy = Math.max(this.#occupancy, occupancy);
     // A ring that fills slowly may take longer than that to lose something.
-    if (this.#trialMs !== undefined && this.#trialMs >= PROVEN_AFTER * calmMs && occupancy < OCCUPANCY_MAX) {
+    if (
+      this.#trialMs !== undefined &&
+      this.#trialMs >= PROVEN_AFTER * calmMs &&
+      occupancy < PROVEN_OCCUPANCY
+    ) {
       this.#backOff = Math.max(1, this.#backOff / 2);
       this.#trialMs = undefined;
     }
