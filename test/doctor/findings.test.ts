@@ -66,6 +66,12 @@ test("memory: limits and huge pages", () => {
   assert.deepEqual(notOk(processFindings({ ...limited, memlockBytes: null })), []);
   const never = { total: 0, free: 0, bytesEach: 2 << 20, transparent: "never", shmem: "never" };
   assert.match(only(memoryFindings(probeOf({ hugePages: never }))).mend, /echo madvise/);
+  const shared = (kernel: string, shmem: string): string =>
+    memoryFindings(probeOf({ kernel, hugePages: { ...never, shmem } })).at(-1)!.text;
+  for (const kernel of ["6.1.0-25-amd64", "6.12.41", "7.0.1"])
+    assert.match(shared(kernel, "never"), /makes those that it needs/);
+  assert.match(shared("5.15.0", "never"), /get none; echo advise/);
+  assert.match(shared("6.12.41", "deny"), /get none; echo advise/);
   assert.deepEqual(notOk(memoryFindings(probeOf({ hugePages: { ...never, total: 64, free: 64 } }))), []);
 });
 

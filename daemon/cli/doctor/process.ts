@@ -105,8 +105,12 @@ function transparent({ hugePages: { transparent: choice, free } }: ProbeReport):
 }
 
 /** Frames that extensions see lie in shared memory, for which the kernel has a switch of its own. */
-function shmem({ hugePages: { shmem: choice } }: ProbeReport): Finding {
+function shmem({ kernel, hugePages: { shmem: choice } }: ProbeReport): Finding {
   const text = `transparent huge pages of shared memory: ${choice}`;
+  // MADV_COLLAPSE, from Linux 6.1, makes them whatever the switch says, but for "deny".
+  const [major = 0, minor = 0] = kernel.split(".").map((part) => Number.parseInt(part, 10));
+  if (choice === "never" && (major > 6 || (major === 6 && minor >= 1)))
+    return memory.ok("shmem_huge_pages", `${text}; the sensor makes those that it needs by itself`, choice);
   if (choice === "advise" || choice === "always" || choice === "within_size" || choice === "force")
     return memory.ok("shmem_huge_pages", text, choice);
   if (choice === "unknown") return memory.ok("shmem_huge_pages", text, choice);
