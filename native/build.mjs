@@ -7,13 +7,22 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const CLANG = process.env.CLANG ?? "clang-16";
 const LLD = process.env.WASM_LD ?? "wasm-ld-16";
+const XDP_NODE_PROGRAM = "native/xdp-node/bpf/redirect.bpf.o";
 const SKIP = new Set(["node_modules", "dist", "build", ".git"]);
 
 function filesBelow(path, found = []) {
@@ -101,6 +110,9 @@ function bpf() {
     ];
     run(CLANG, [...flags, "-c", name, "-o", `build/${name.replace(/\.c$/, ".o")}`], join(root, "bpf"));
   }
+  // The npm package has a copy: there is no bpf/ beside it.
+  mkdirSync(join(root, "native/xdp-node/bpf"), { recursive: true });
+  copyFileSync(join(root, "bpf/build/redirect.bpf.o"), join(root, XDP_NODE_PROGRAM));
 }
 
 function graphblas() {
@@ -163,7 +175,7 @@ const STEPS = [
         "lib/reasons.ts",
         "native/build.mjs",
       ),
-    output: "bpf/build/redirect.bpf.o",
+    output: XDP_NODE_PROGRAM,
   },
   {
     name: "extensions",

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // graphblas-wasm: hypersparse GraphBLAS in C, compiled to WebAssembly.
 export type { ModuleSource } from "./engine.js";
 export { GrBError, INFO, type Info } from "./errors.js";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { dropCapabilities, effectiveCapabilities } from "./capabilities.js";
 export { XdpError, type XdpErrorCode } from "./errors.js";
 export { Frames } from "./frames.js";

@@ -229,7 +229,14 @@ function load(): Native {
       `the xdp-node addon is not built (${addonPath}): run npx node-gyp rebuild in the package`,
     );
   }
-  return createRequire(import.meta.url)(addonPath) as Native;
+  try {
+    return createRequire(import.meta.url)(addonPath) as Native;
+  } catch (error) {
+    throw new Error(
+      `the xdp-node addon does not fit this machine (${(error as Error).message}): install libbpf1, or run npx node-gyp rebuild in the package`,
+      { cause: error },
+    );
+  }
 }
 
 export const native: Native = load();

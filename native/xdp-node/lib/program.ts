@@ -135,11 +135,11 @@ export class XdpLink {
  * queue to the socket in the XSKMAP `xsks`, and count frames seen and passed on in the per-CPU array `seen`.
  */
 export function redirectObject(): string {
-  const places = ["../../build/redirect.bpf.o", "../../../../bpf/build/redirect.bpf.o"];
+  const places = ["../../bpf/redirect.bpf.o", "../../../../bpf/build/redirect.bpf.o"];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   const found = paths.find((path) => existsSync(path));
   if (found === undefined) {
-    throw new XdpError("XDP_BAD_OBJECT", "redirect.bpf.o is not built", "build it as the README says");
+    throw new XdpError("XDP_BAD_OBJECT", "redirect.bpf.o is not built", "fetch the package again, or build it as the README says");
   }
   return found;
 }
