@@ -52,6 +52,10 @@ export class InlineSource implements FrameSource {
   readonly #interfaces: string[];
   #bridge: InlineBridge | undefined;
   #losses: InterfaceLoss[] = [];
+  /** By direction, when the sensor let go of the wire: frames on TX rings so far, and those the device had dropped. */
+  #handedOver: { device: number; queued: number }[] = [];
+  /** What was last said of MTUs that differ. */
+  #mtus = "";
   #effective: Manifest["effective"] = null;
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
@@ -155,8 +159,8 @@ export class InlineSource implements FrameSource {
     this.#read();
     return [0, 1].map((side) => {
       const sum = (name: string): number => this.#sum(side, name);
-      const lost = this.#losses[1 - side]?.sent() ?? { tx_invalid: 0, device: 0 };
       const queued = sum("forwarded");
+      const lost = this.#lost(side, queued);
       const dropped = Object.fromEntries(
         FORWARD_DROPS.map((cause) => [cause, cause in lost ? lost[cause as keyof typeof lost] : sum(cause)]),
       ) as Forward["dropped"];
@@ -172,6 +176,17 @@ export class InlineSource implements FrameSource {
     });
   }
 
+  /**
+   * Of `queued` frames of a direction, those that did not leave. Once the wire has been handed over, the device counts
+   * what the kernel's own bridging loses as well.
+   */
+  #lost(side: number, queued: number): { tx_invalid: number; device: number } {
+    const lost = this.#losses[1 - side]?.sent() ?? { tx_invalid: 0, device: 0 };
+    const before = this.#handedOver[side];
+    if (before === undefined) return lost;
+    return { ...lost, device: Math.min(lost.device, before.device + queued - before.queued) };
+  }
+
   vitals(): WorkerVitals[] {
     return this.#workers.vitals();
   }
@@ -182,6 +197,10 @@ export class InlineSource implements FrameSource {
     this.#read();
     this.#isStopping = true;
     clearInterval(this.#timer);
+    this.#handedOver = [0, 1].map((side) => ({
+      device: this.#losses[1 - side]?.sent().device ?? 0,
+      queued: this.#sum(side, "forwarded"),
+    }));
     for (const { queues } of this.#captures) this.#bridge?.letGo(queues);
     await this.#workers.drain();
     this.#readQuietly();
@@ -305,6 +324,7 @@ export class InlineSource implements FrameSource {
 
   #readNow(): void {
     for (const loss of this.#losses) loss.read();
+    this.#compareMtus();
     const entries = this.#interfaces.length;
     for (const { control, pairs } of this.#captures) {
       for (let i = 0; i < pairs.length * entries; i++) {
@@ -314,6 +334,19 @@ export class InlineSource implements FrameSource {
     // What passes once the wire has been handed over is no longer ours.
     if (this.#isStopping) return;
     for (const [side, seen] of this.#seen.entries()) seen.read(this.#losses[side]!.counters);
+  }
+
+  /** They were the same at the start. What has become too long for the other side is a drop of its device from then on. */
+  #compareMtus(): void {
+    const [a, b] = this.#losses;
+    if (a === undefined || b === undefined || a.mtu === b.mtu) {
+      this.#mtus = "";
+      return;
+    }
+    const mtus = `${a.name} has MTU ${a.mtu} now and ${b.name} ${b.mtu}`;
+    if (mtus !== this.#mtus)
+      this.#logger?.warn(`${mtus}: longer frames of one are dropped by the other (device)`);
+    this.#mtus = mtus;
   }
 
   #read(): void {

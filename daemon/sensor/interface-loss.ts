@@ -61,11 +61,14 @@ export class InterfaceLoss {
   counters: Record<string, number>;
   xdp: Record<string, number>[] = [];
   isRunning = true;
+  mtu: number;
 
   constructor(name: string, sockets: () => readonly XskSocket[]) {
     this.name = name;
     this.#sockets = sockets;
-    this.counters = linkState(name).counters;
+    const { counters, mtu } = linkState(name);
+    this.counters = counters;
+    this.mtu = mtu;
     this.#causes = new LossCauses(this.counters);
   }
 
@@ -77,7 +80,8 @@ export class InterfaceLoss {
     const sockets = this.#sockets();
     if (sockets.length === 0 || sockets.some(({ fd }) => fd < 0)) return;
     try {
-      const { up, running, counters } = linkState(this.name);
+      const { up, running, counters, mtu } = linkState(this.name);
+      this.mtu = mtu;
       this.counters = counters;
       this.isRunning = up && running;
     } catch {

@@ -60,14 +60,15 @@ export function interfaceCounters(name: string): Record<string, number> {
   return guard(`read the counters of ${name}`, () => native.linkInfo(interfaceIndex(name))).counters;
 }
 
-/** Whether an interface is up, and whether its link is (carrier); its counters as interfaceCounters() has them. */
+/** Whether an interface is up, and whether its link is (carrier); its MTU; its counters as interfaceCounters() has them. */
 export function linkState(name: string): {
   up: boolean;
   running: boolean;
+  mtu: number;
   counters: Record<string, number>;
 } {
-  const { up, running, counters } = guard(`ask ${name}`, () => native.linkInfo(interfaceIndex(name)));
-  return { up, running, counters };
+  const { up, running, mtu, counters } = guard(`ask ${name}`, () => native.linkInfo(interfaceIndex(name)));
+  return { up, running, mtu, counters };
 }
 
 export interface InterfaceReport {
