@@ -1,10 +1,10 @@
 /** `sparsewire service`: installs the systemd units of this very program, and removes them. */
 import { existsSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { loadKinds } from "../config/kinds.js";
 import { applyStep, currentText } from "../units/apply.js";
-import { installPlan, uninstallPlan } from "../units/plan.js";
+import { installPlan, SERVICE_MODES, type ServiceMode, uninstallPlan } from "../units/plan.js";
 import { type DoneStep, type Step, shellScript } from "../units/step.js";
 import { examples, type Result, usage, withOutput } from "./command.js";
 import { isInstanceName } from "./instance.js";
@@ -12,6 +12,7 @@ import { emit } from "./output.js";
 
 interface Options {
   interface?: string;
+  mode?: ServiceMode;
   aggregator?: boolean;
   now?: boolean;
   purge?: boolean;
@@ -38,11 +39,19 @@ export function registerService(parent: Command, _result: Result): void {
       .command("install")
       .description("install units, user, folders and default configurations; doing it again changes nothing")
       .option("--interface <name>", "enable a sensor on this interface")
+      .addOption(
+        new Option(
+          "--mode <mode>",
+          "of that sensor, in a configuration of its own; mirror takes every frame, host watches this host's own traffic",
+        ).choices(SERVICE_MODES),
+      )
       .option("--aggregator", "enable the aggregator")
       .option("--now", "also start what is enabled"),
   ).action(async (options: Options) => {
     if (options.interface !== undefined && !isInstanceName(options.interface))
       throw usage(`${JSON.stringify(options.interface)} is no interface name`, "as in --interface eth1");
+    if (options.mode !== undefined && options.interface === undefined)
+      throw usage("--mode is that of a sensor", "name its interface, too: --interface NAME");
     if (options.now && options.interface === undefined && !options.aggregator)
       throw usage("there is nothing to start", "give --interface NAME, --aggregator or both");
     requireSystemd(options);
@@ -50,6 +59,10 @@ export function registerService(parent: Command, _result: Result): void {
   });
   examples(install, [
     ["sparsewire service install --interface eth1 --now", "a sensor, now and at every boot"],
+    [
+      "sparsewire service install --interface eth0 --mode host --now",
+      "one that watches this host's own traffic",
+    ],
     ["sparsewire service install --aggregator --now", "the aggregator"],
     ["sparsewire service install --dry-run", "what would be done, as a shell script"],
   ]);

@@ -32,10 +32,15 @@ const METRICS_PORT = 9470;
 /** Folders that the units hide from what they start (ProtectHome=, PrivateTmp=). */
 const HIDDEN = /^\/(home|root|run\/user|tmp|var\/tmp)(\/|$)/;
 
+/** Modes that an interface's name is all there is to say about. */
+export const SERVICE_MODES = ["mirror", "host"] as const;
+export type ServiceMode = (typeof SERVICE_MODES)[number];
+
 export interface InstallOptions {
   /** Everything goes below this folder, and nothing is run: for images and tests. */
   prefix?: string | undefined;
   interface?: string | undefined;
+  mode?: ServiceMode | undefined;
   aggregator?: boolean | undefined;
   now?: boolean | undefined;
   /** The interpreter and the command of this very program. */
@@ -72,7 +77,7 @@ export function installPlan(options: InstallOptions, kinds: Record<Kind, KindOfC
   });
   if (options.interface !== undefined)
     steps.push(
-      ...ownConfig(options.interface, at, kinds.sensor),
+      ...ownConfig(options.interface, options.mode, at, kinds.sensor),
       enable(
         `sparsewire-sensor@${unitInstance(options.interface)}.service`,
         `a sensor on ${options.interface}`,
@@ -149,24 +154,42 @@ function closedFolder(path: string): string | undefined {
   return undefined;
 }
 
-/** The second sensor of a host needs a configuration of its own: two cannot serve metrics on one port. */
-function ownConfig(name: string, at: (path: string) => string, kind: KindOfConfig): Step[] {
+/**
+ * The second sensor of a host needs a configuration of its own: two cannot serve metrics on one port. So does one whose mode
+ * is given: the common file is everybody's.
+ */
+function ownConfig(
+  name: string,
+  mode: ServiceMode | undefined,
+  at: (path: string) => string,
+  kind: KindOfConfig,
+): Step[] {
   const path = at(`${CONFIG_FOLDER}/sensor-${name}.toml`);
   const others = instancesIn(at).filter((other) => other !== name);
-  if (existsSync(path) || others.length === 0) return [];
+  const has = existsSync(path);
+  if (mode === undefined && (has || others.length === 0)) return [];
   const ports = new Set([
     METRICS_PORT,
     ...others.map((other) => metricsPort(at(`${CONFIG_FOLDER}/sensor-${other}.toml`))),
   ]);
   let port = METRICS_PORT;
-  while (ports.has(port)) port++;
-  const set = { ...kind.set, interface: JSON.stringify(name), "metrics.port": String(port) };
+  while (others.length > 0 && ports.has(port)) port++;
+  // What is there may be ours of before: then it is the same again, and stays.
+  if (has) port = metricsPort(path);
+  const set = {
+    ...kind.set,
+    interface: JSON.stringify(name),
+    "metrics.port": String(port),
+    ...(mode === undefined ? {} : { mode: JSON.stringify(mode) }),
+  };
   return [
     {
       kind: "config",
       path,
       content: exampleConfig("sensor", { ...kind, set }),
-      why: `configuration of the sensor on ${name} alone: its metrics on port ${port}, for ${others.join(", ")} has another`,
+      why:
+        `configuration of the sensor on ${name} alone: ${mode === undefined ? "" : `mode ${mode}, `}its metrics on port ${port}` +
+        (others.length === 0 ? "" : `, for ${others.join(", ")} has another`),
     },
   ];
 }

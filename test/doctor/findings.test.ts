@@ -75,6 +75,18 @@ test("memory: limits and huge pages", () => {
   assert.deepEqual(notOk(memoryFindings(probeOf({ hugePages: { ...never, total: 64, free: 64 } }))), []);
 });
 
+test("the service that is advised is one that may run on the interface", () => {
+  const mend = (report: Parameters<typeof subjectOf>[0]): string => {
+    const probe = { ...unprivilegedProbe(), interface: subjectOf(report).report };
+    return processFindings(probe).find(({ check }) => check === "capabilities")!.mend;
+  };
+  assert.match(mend({}), /service install --interface ens1f0 --now$/);
+  assert.match(
+    mend({ report: { addresses: { ipv4: ["192.0.2.1"], ipv6: [] } } }),
+    /service install --interface ens1f0 --mode host --now$/,
+  );
+});
+
 test("capabilities: which are missing for which mode", () => {
   const held = { ...probeOf().capabilities, net_raw: false, sys_admin: false };
   const noRaw = only(processFindings(probeOf({ capabilities: held })));

@@ -98,6 +98,25 @@ test("sensors are enabled one by one, each with a metrics port of its own; unins
   assert.equal(existsSync(etc), false);
 });
 
+test("a sensor's mode is in a configuration of its own, which is made once and never overwritten", (t) => {
+  if (!requireProgram(t, "systemctl")) return;
+  const prefix = temporaryFolder(t);
+  const path = join(prefix, "etc/sparsewire/sensor-eth0.toml");
+  const words = ["--interface", "eth0", "--mode", "host"];
+  assert.equal(install(t, prefix, ...words)[path], "written");
+  const text = readFileSync(path, "utf8");
+  assert.match(text, /^mode = "host"$/m);
+  assert.match(text, /^interface = "eth0"$/m);
+  assert.equal(sparsewire(["check-config", "--kind", "sensor", path]).code, 0);
+  install(t, prefix, "--interface", "eth1");
+  assert.equal(install(t, prefix, ...words)[path], "unchanged", "also when there are others by now");
+  writeFileSync(path, `${text}# mine\n`);
+  install(t, prefix, ...words);
+  assert.equal(readFileSync(path, "utf8"), `${text}# mine\n`);
+  assert.equal(service("install", "--prefix", prefix, "--mode", "host").code, 2);
+  assert.equal(service("install", "--prefix", prefix, ...words.slice(0, 3), "inline").code, 2);
+});
+
 test("where a package has brought the units, install only chooses and enables", (t) => {
   const prefix = temporaryFolder(t);
   mkdirSync(join(prefix, "lib/systemd/system"), { recursive: true });

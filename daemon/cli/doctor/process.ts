@@ -1,6 +1,7 @@
 /** What this process may do: capabilities and limits, and the memory that the host can give. */
 import type { ProbeReport } from "xdp-node";
 import { formatSize } from "../../../lib/duration.js";
+import { useOf } from "../../sensor/in-use.js";
 import { type Finding, findingsOf, plural } from "./finding.js";
 
 const { ok, warn, bad } = findingsOf("process");
@@ -25,8 +26,10 @@ export function missingFor(mode: LiveMode, { capabilities: held }: ProbeReport):
 }
 
 /** How to get the rights: at once, and for good. */
+/** The service is one that may run there: mode mirror is refused on an interface that the host lives on. */
 export function rightsMend({ interface: it }: ProbeReport): string {
-  return `run as root, or as a service: sudo sparsewire service install --interface ${it?.name ?? "IF"} --now`;
+  const mode = it !== undefined && useOf(it) !== undefined ? " --mode host" : "";
+  return `run as root, or as a service: sudo sparsewire service install --interface ${it?.name ?? "IF"}${mode} --now`;
 }
 
 /** Bytes that the frames of so many queues need and this process may not lock; 0 when it may. */
