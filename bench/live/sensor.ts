@@ -1,9 +1,6 @@
-import { get } from "node:http";
-import { join } from "node:path";
 import type { SensorStatus } from "../../daemon/sensor/status.js";
+import { SensorProcess } from "../../test/live/sensor-process.js";
 import type { Namespace } from "../../test/live/tools/netns.js";
-import { repositoryRoot } from "../../test/live/tools/tool.js";
-import { TemporaryFolder } from "../temporary.js";
 import {
   type Figures,
   RECEIVER_INTERFACE,
@@ -13,62 +10,37 @@ import {
   until,
 } from "./receiver.js";
 
-const READY_MS = 15_000;
 const SETTLE_MS = 3_000;
-const STOP_MS = 15_000;
 
-/** The real sensor, as an operator starts it: the binary, a configuration, its control socket. */
+/** The real sensor, as an operator starts it: the binary, its arguments, its control socket. */
 export class SensorSession implements Session {
-  readonly #folder = new TemporaryFolder();
-  readonly #child;
-  readonly #ended: Promise<void>;
-  #stderr = "";
+  readonly #sensor: SensorProcess;
 
-  constructor(namespace: Namespace, settings: readonly string[] = []) {
-    const main = join(repositoryRoot(), "dist/daemon/cli/main.js");
-    const args = [main, "sensor", "--interface", RECEIVER_INTERFACE, "--control", this.#socket];
-    args.push(
-      "--log-level",
-      "warn",
-      "--set",
-      "metrics.port=0",
-      "--set",
-      `spool.path=${this.#folder.file("spool")}`,
-    );
-    for (const setting of settings) args.push("--set", setting);
-    this.#child = namespace.spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
-    this.#child.stderr?.on("data", (data: Buffer) => {
-      this.#stderr += String(data);
-    });
-    this.#ended = new Promise((resolve) => this.#child.once("close", () => resolve()));
+  private constructor(sensor: SensorProcess) {
+    this.#sensor = sensor;
   }
 
   /** Starts a sensor and waits until it is bound and has sealed its first interval. */
   static async start(namespace: Namespace, settings: readonly string[] = []): Promise<SensorSession> {
-    const session = new SensorSession(namespace, settings);
-    const ask = () => session.status().catch(() => undefined);
-    const isOver = (status: SensorStatus | undefined) =>
-      status?.ready === true || session.#child.exitCode !== null;
-    const status = await until(READY_MS, ask, isOver);
-    if (status?.ready === true) return session;
-    await session.stop();
-    throw new Error(
-      `the sensor does not start: ${session.#stderr.trim() || "no answer on its control socket"}`,
-    );
+    const sensor = new SensorProcess(namespace, {
+      args: ({ socket, spool }) => [
+        ...["--interface", RECEIVER_INTERFACE, "--control", socket, "--log-level", "warn"],
+        ...["metrics.port=0", `spool.path=${spool}`, ...settings].flatMap((setting) => ["--set", setting]),
+      ],
+    });
+    const session = new SensorSession(sensor);
+    try {
+      await sensor.start(({ ready }) => ready);
+    } catch (error) {
+      await session.stop();
+      throw error;
+    }
+    return session;
   }
 
   /** GET /status of the control socket. */
   status(): Promise<SensorStatus> {
-    return new Promise((resolve, reject) => {
-      get({ socketPath: this.#socket, path: "/status", timeout: 2000 }, (response) => {
-        let text = "";
-        response.on("data", (chunk) => {
-          text += chunk;
-        });
-        response.on("error", reject);
-        response.on("end", () => resolve(JSON.parse(text) as SensorStatus));
-      }).on("error", reject);
-    });
+    return this.#sensor.status();
   }
 
   /** Cumulative figures, once `sent` frames are accounted for (or the time for that is over). */
@@ -78,15 +50,11 @@ export class SensorSession implements Session {
   }
 
   async stop(): Promise<void> {
-    this.#child.kill("SIGTERM");
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
-    if (this.#child.exitCode === null) await this.#ended;
-    clearTimeout(timer);
-    this.#folder[Symbol.dispose]();
-  }
-
-  get #socket(): string {
-    return this.#folder.file("sensor.sock");
+    try {
+      await this.#sensor.stop();
+    } finally {
+      this.#sensor.close();
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { WindowRatios } from "../../lib/dependability/ratios.js";
-import { CLI, Rig, sleep, unixGet } from "../live/rig.js";
+import { CLI, Rig, sleep } from "../live/rig.js";
 import { liveSkipReason } from "../live/tools/netns.js";
 
 const PORT = 8470;
@@ -78,7 +78,7 @@ describe("dependability of processes", { skip: liveSkipReason() }, () => {
       assert.equal(healthy.availability, 1);
       assert.equal(healthy.reliability, 1);
       assert.equal(pair.seen()["1h"].reliability, 1);
-      const text = (await unixGet(rig.socket, "/metrics")).toString();
+      const text = await rig.metrics();
       assert.match(text, /^sparsewire_service_availability_ratio\{window="1h"\} 1$/m);
       assert.match(text, /^sparsewire_service_performability_ratio\{window="30d"\} 1$/m);
 

@@ -3,12 +3,11 @@
  * goes on. Seven at a time, each doing one thing that it should not.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { cpus, loadavg } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { generate } from "../../bench/generator/generator.js";
 import { example, HOSTILE, type Hostile, Modules } from "../extension/modules.js";
-import { archivesIn, CLI, Rig, sleep } from "./rig.js";
+import { archivesIn, Rig, sleep } from "./rig.js";
 import { liveSkipReason } from "./tools/netns.js";
 
 const FRAMES = 200_000;
@@ -86,10 +85,7 @@ describe("hostile extensions", { skip: liveSkipReason() }, () => {
 
 /** Bytes of each source as the healthy extension has them, and as the links have them. */
 function bytesBySource(rig: Rig): Map<string, number> {
-  const args = [CLI, "matrix", "export", rig.spool, "--extension", "healthy"];
-  const done = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 1 << 28 });
-  assert.equal(done.status, 0, done.stderr);
-  return sumOf(done.stdout.trim().split("\n").slice(1), 2);
+  return sumOf(rig.extensionLines("healthy"), 2);
 }
 
 function expectedBytes(rig: Rig): Map<string, number> {

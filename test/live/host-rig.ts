@@ -3,14 +3,10 @@
  * own stack. Optionally something between them that does what a NIC does: the host's side passes super-packets (TSO,
  * GRO), the peer's side only frames as they are on a wire, which the peer's interface counters then count.
  */
-import { type ChildProcess, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import type { SensorStatus } from "../../daemon/sensor/status.js";
-import { decodeArchive } from "../../lib/archive.js";
-import type { Manifest } from "../../lib/manifest.js";
-import { archivesIn, CLI, exportLinks, sleep, unixGet } from "./rig.js";
+import { SensorProcess } from "./sensor-process.js";
 import { type Namespace, NetworkLab } from "./tools/netns.js";
 
 export const HOST_ADDRESS = "10.77.0.1";
@@ -27,18 +23,20 @@ export interface HostRigOptions {
   tables?: string;
 }
 
-export class HostRig {
-  readonly lab = new NetworkLab("swhost-");
-  readonly host: Namespace = this.lab.namespace("host");
-  readonly peer: Namespace = this.lab.namespace("peer");
-  readonly folder: string = mkdtempSync(join(tmpdir(), "sparsewire-host-"));
-  readonly socket: string = join(this.folder, "s.sock");
-  readonly spool: string = join(this.folder, "spool");
+export class HostRig extends SensorProcess {
+  readonly lab: NetworkLab;
+  readonly host: Namespace;
+  readonly peer: Namespace;
   readonly #options: HostRigOptions;
-  child: ChildProcess | undefined;
 
   constructor(options: HostRigOptions = {}) {
+    const lab = new NetworkLab("swhost-");
+    const host = lab.namespace("host");
+    super(host);
     this.#options = options;
+    this.lab = lab;
+    this.host = host;
+    this.peer = lab.namespace("peer");
     if (options.nic === true) this.#nic();
     else this.#pair("h0", "p0", HOST_ADDRESS, PEER_ADDRESS);
     mkdirSync(this.spool);
@@ -47,12 +45,7 @@ export class HostRig {
 
   configure({ top = "", tables = "" }: HostRigOptions = this.#options): void {
     const interfaces = top.includes("interfaces") ? "" : 'interfaces = ["h0"]\n';
-    writeFileSync(
-      join(this.folder, "sensor.toml"),
-      `sensor = "host"\nmode = "host"\n${interfaces}${top}
-[control]\nsocket = "${this.socket}"\n[spool]\npath = "${this.spool}"\n[metrics]\nport = 0
-[aggregator]\nretry_max = "1s"\nurl = "http://127.0.0.1:9"\n${tables}\n`,
-    );
+    this.write({ top: `sensor = "host"\nmode = "host"\n${interfaces}${top}`, tables });
   }
 
   /** A second pair, h1 and p1, that the sensor does not watch. */
@@ -60,62 +53,11 @@ export class HostRig {
     this.#pair("h1", "p1", HOST_ADDRESS_UNWATCHED, PEER_ADDRESS_UNWATCHED);
   }
 
-  get log(): string {
-    return readFileSync(join(this.folder, "sensor.log"), "utf8");
-  }
-
-  /** Starts the sensor and waits until it captures; rejects with its log when it ends instead. */
-  async start(): Promise<void> {
-    const log = openSync(join(this.folder, "sensor.log"), "a");
-    const args = [CLI, "sensor", "--config", join(this.folder, "sensor.toml")];
-    const child = this.host.spawn(process.execPath, args, { stdio: ["ignore", log, log] });
-    this.child = child;
-    for (const deadline = Date.now() + 20_000; ; ) {
-      if (child.exitCode !== null || child.signalCode !== null)
-        throw new Error(`the sensor ended: ${this.log}`);
-      if (Date.now() > deadline) throw new Error(`the sensor does not answer: ${this.log}`);
-      const status = await this.status().catch(() => undefined);
-      if (status?.pid === child.pid) return;
-      await sleep(25);
-    }
-  }
-
-  /** Sends a signal and waits for the end; the exit code. */
-  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
-    const child = this.child!;
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill(signal);
-      await gone;
-    }
-    return child.exitCode;
-  }
-
-  async status(): Promise<SensorStatus> {
-    return JSON.parse((await unixGet(this.socket, "/status")).toString()) as SensorStatus;
-  }
-
   /** The status once the sandbox has counted (or lost) all that the programs have seen. */
-  async settled(): Promise<SensorStatus> {
-    for (const deadline = Date.now() + 5000; ; ) {
-      const status = await this.status();
-      const { seen, lost } = status.host!;
-      const known = status.counters.frames + lost.packets + status.drops.shed;
-      if (known === seen.packets || Date.now() > deadline) return status;
-      await sleep(20);
-    }
-  }
-
-  async metrics(): Promise<string> {
-    return (await unixGet(this.socket, "/metrics")).toString();
-  }
-
-  manifests(): Manifest[] {
-    return archivesIn(this.spool).map((path) => decodeArchive(readFileSync(path)).manifest);
-  }
-
-  links(family: 4 | 6): string[] {
-    return exportLinks([this.spool], family);
+  settled(): Promise<SensorStatus> {
+    return this.statusWhen(({ host, counters, drops }) => {
+      return counters.frames + host!.lost.packets + drops.shed === host!.seen.packets;
+    });
   }
 
   /** What `ip`, `tc` and `ethtool` show of an interface of the host, its counters left out. */
@@ -131,9 +73,9 @@ export class HostRig {
     ].join("--\n");
   }
 
-  close(): void {
+  override close(): void {
     this.lab.close();
-    rmSync(this.folder, { recursive: true, force: true });
+    super.close();
   }
 
   /** A veth pair as the kernel makes it, with every offload there is. */

@@ -6,8 +6,9 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SensorStatus } from "../../daemon/sensor/status.js";
 import type { Forward } from "../../lib/forward.js";
-import { Rig, type RigOptions, sleep } from "./rig.js";
+import { Rig, type RigOptions } from "./rig.js";
 import type { Namespace } from "./tools/netns.js";
 
 export interface InlineOptions extends RigOptions {
@@ -54,12 +55,8 @@ export class InlineRig extends Rig {
 
   /** Waits until a direction has `frames` frames accounted for: forwarded, diverted or dropped by name. */
   async forwarded(from: string, frames: number): Promise<Forward> {
-    for (const deadline = Date.now() + 10_000; ; ) {
-      const { forward } = await this.status();
-      const direction = forward!.find((each) => each.from === from)!;
-      if (accounted(direction) >= frames || Date.now() > deadline) return direction;
-      await sleep(50);
-    }
+    const direction = ({ forward }: SensorStatus): Forward => forward!.find((each) => each.from === from)!;
+    return direction(await this.statusWhen((status) => accounted(direction(status)) >= frames));
   }
 
   override close(): void {

@@ -53,7 +53,7 @@ describe("a sensor's life", { skip: liveSkipReason() }, () => {
     const rig = new Rig({ top: 'interval = "200ms"\n' });
     try {
       await rig.start();
-      for (let tries = 0; tries < 40 && rig.manifests().length < 5; tries++) await sleep(100);
+      await rig.until(() => rig.manifests().length >= 5);
       assert.equal((await unixGet(rig.socket, "/-/ready")).toString(), "ready\n");
       assert.equal((await unixGet(rig.socket, "/-/healthy")).toString(), "healthy\n");
       assert.equal(await rig.stop(), 0);
@@ -78,7 +78,7 @@ describe("a sensor's life", { skip: liveSkipReason() }, () => {
       const sent = await generate(rig.sender, "tx0", { count: 5000, rate: 50_000 });
       await rig.settled(sent.frames);
       await sleep(500);
-      const text = (await unixGet(rig.socket, "/metrics")).toString();
+      const text = await rig.metrics();
       assert.match(text, /^sparsewire_frames_total 5000$/m);
       assert.match(text, /^sparsewire_frames_by_reason_total\{reason="ipv4"\} 5000$/m);
       assert.match(text, /^sparsewire_drops_total\{cause="rx_ring_full"\} 0$/m);
@@ -164,11 +164,11 @@ describe("a sensor's life", { skip: liveSkipReason() }, () => {
       const config = join(rig.folder, "sensor.toml");
       rig.configure({ top: "workers = 1\n", tables: '[log]\nlevel = "debug"\n' });
       rig.child!.kill("SIGHUP");
-      await until(() => /configuration reloaded/.test(rig.log), rig);
+      await rig.until(() => /configuration reloaded/.test(rig.log));
       assert.match(rig.log, /need a restart.*workers/);
       appendFileSync(config, "this is not TOML\n");
       rig.child!.kill("SIGHUP");
-      await until(() => /the old configuration stays/.test(rig.log), rig);
+      await rig.until(() => /the old configuration stays/.test(rig.log));
       const sent = await generate(rig.sender, "tx0", { count: 1000, rate: 50_000 });
       assert.equal((await rig.settled(sent.frames)).counters.frames, 1000, "and goes on capturing");
       assert.equal(await rig.stop(), 0);
@@ -195,11 +195,3 @@ describe("a sensor's life", { skip: liveSkipReason() }, () => {
     }
   });
 });
-
-async function until(holds: () => boolean, rig: Rig): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    if (holds()) return;
-    await sleep(50);
-  }
-  assert.fail(`it did not happen: ${rig.log}`);
-}

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { landlockAbi } from "xdp-node";
 import { generate } from "../../bench/generator/generator.js";
-import { Rig, sleep, unixGet } from "./rig.js";
+import { Rig, sleep } from "./rig.js";
 import type { IntruderReport } from "./tools/intruder.js";
 import { liveSkipReason } from "./tools/netns.js";
 
@@ -18,16 +18,15 @@ const hasLandlock = landlockAbi() >= 2;
 async function intrude(rig: Rig, report: string): Promise<IntruderReport> {
   rmSync(report, { force: true });
   rig.child!.kill("SIGUSR2");
-  for (const deadline = Date.now() + 10_000; !existsSync(report); await sleep(20))
-    assert.ok(Date.now() < deadline, `the intruder does not answer: ${rig.log}`);
+  await rig.until(() => existsSync(report));
   return JSON.parse(readFileSync(report, "utf8")) as IntruderReport;
 }
 
 /** Starts a sensor and waits until it has confined itself: it answers a moment earlier. */
 async function startConfined(rig: Rig): Promise<void> {
   await rig.start();
-  for (const deadline = Date.now() + 5000; !rig.log.includes("from here on"); await sleep(20))
-    assert.ok(Date.now() < deadline && rig.child!.exitCode === null, rig.log);
+  await rig.until(() => rig.log.includes("from here on") || rig.hasEnded);
+  assert.ok(!rig.hasEnded, rig.log);
 }
 
 describe("a confined sensor", { skip: liveSkipReason() }, () => {
@@ -94,7 +93,7 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
         assert.ok(privileges.threads > 4);
         assert.deepEqual([seccomp.mode, seccomp.filters], ["filter", 1]);
         assert.deepEqual(landlock?.write, hasLandlock ? [rig.spool] : undefined);
-        const metrics = (await unixGet(rig.socket, "/metrics")).toString();
+        const metrics = await rig.metrics();
         assert.match(
           metrics,
           new RegExp(
@@ -124,8 +123,7 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
         rmSync(path);
         writeFileSync(path, text);
         rig.child!.kill("SIGHUP");
-        for (const deadline = Date.now() + 5000; !wanted.test(rig.log); await sleep(50))
-          assert.ok(Date.now() < deadline, rig.log);
+        await rig.until(() => wanted.test(rig.log));
       };
       await reload(`url = "http://127.0.0.1:7"\ntoken_file = "${token}"`, /configuration reloaded/);
       assert.match((await rig.status()).ship!.target, /127\.0\.0\.1:7/);
@@ -172,12 +170,10 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
       total = (await rig.settled(total)).counters.frames;
       for (let round = 1; round <= 2; round++) {
         receiver.exec("ip", "link", "set", "rx0", "netns", sender.name);
-        for (const deadline = Date.now() + 5000; (await rig.status()).effective !== null; await sleep(50))
-          assert.ok(Date.now() < deadline, rig.log);
+        await rig.until(async () => (await rig.status()).effective === null);
         sender.exec("ip", "link", "set", "rx0", "netns", receiver.name);
         receiver.exec("ip", "link", "set", "rx0", "up");
-        for (const deadline = Date.now() + 5000; (await rig.status()).effective === null; await sleep(50))
-          assert.ok(Date.now() < deadline, rig.log);
+        await rig.until(async () => (await rig.status()).effective !== null);
         assert.match(rig.log, /rx0 is back: 2 queues are bound anew/);
         await sleep(300);
         const { counters } = await rig.status();
@@ -207,8 +203,7 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
       const { privileges } = await rig.status();
       assert.equal(privileges.uid, nobody);
       assert.deepEqual(privileges.capabilities.permitted, []);
-      for (const deadline = Date.now() + 5000; rig.manifests().length === 0; await sleep(100))
-        assert.ok(Date.now() < deadline, "nothing is spooled");
+      await rig.until(() => rig.manifests().length > 0);
       assert.equal(await rig.stop(), 0, rig.log);
     } finally {
       rig.close();

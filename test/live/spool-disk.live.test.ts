@@ -23,11 +23,11 @@ describe("a spool in trouble", { skip: liveSkipReason() }, () => {
     }
     try {
       const sent = await generate(rig.sender, "tx0", { count: 20_000, rate: 20_000, links: 5000 });
-      await until(async () => (await rig.status()).spool!.waiting > 3, rig);
+      await rig.until(async () => (await rig.status()).spool!.waiting > 3);
       assert.match(rig.log, /the spool cannot be written \(ENOSPC\).*free space/);
       assert.ok(!readdirSync(rig.spool).some((name) => name.startsWith(".tmp-")), "nothing half-written");
       rmSync(join(rig.spool, "filler"));
-      await until(async () => (await rig.status()).spool!.waiting <= 1, rig);
+      await rig.until(async () => (await rig.status()).spool!.waiting <= 1);
       assert.match(rig.log, /the spool can be written again/);
       const { intervals } = await rig.status();
       assert.deepEqual(intervals.lost, {});
@@ -56,7 +56,7 @@ describe("a spool in trouble", { skip: liveSkipReason() }, () => {
       await rig.start();
       for (let i = 0; i < 6; i++)
         await generate(rig.sender, "tx0", { count: 60_000, rate: 200_000, distribution: "distinct" });
-      await until(async () => ((await rig.status()).intervals.lost.spool_full ?? 0) > 0, rig);
+      await rig.until(async () => ((await rig.status()).intervals.lost.spool_full ?? 0) > 0);
       assert.equal(await rig.stop(), 0);
       const manifests = rig.manifests();
       const bytes = archivesIn(rig.spool).reduce((sum, path) => sum + readFileSync(path).length, 0);
@@ -71,11 +71,3 @@ describe("a spool in trouble", { skip: liveSkipReason() }, () => {
     }
   });
 });
-
-async function until(holds: () => Promise<boolean>, rig: Rig): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    if (await holds()) return;
-    await sleep(100);
-  }
-  assert.fail(`it did not happen: ${rig.log}`);
-}

@@ -94,7 +94,7 @@ describe("many sensors, one aggregator, TLS", { skip: liveSkipReason() }, () => 
         addLinks(`${base}.v4.csv`, truth);
         addLinks(`${base}.v6.csv`, truth6);
       }
-      await until(async () => ((await second.status()).ship?.retries.unauthorized ?? 0) > 0, second);
+      await second.until(async () => ((await second.status()).ship?.retries.unauthorized ?? 0) > 0, 20_000);
       assert.equal((await second.status()).ship!.acknowledged, 0);
       assert.match(second.log, /cannot ship to https:\/\/10\.77\.1\.1.*token/);
       const config = join(second.folder, "sensor.toml");
@@ -103,7 +103,7 @@ describe("many sensors, one aggregator, TLS", { skip: liveSkipReason() }, () => 
       for (const rig of rigs) {
         await rig.settled(50_000);
         await sleep(700);
-        await until(async () => (await rig.status()).spool!.depth === 0, rig);
+        await rig.until(async () => (await rig.status()).spool!.depth === 0, 20_000);
         assert.equal(await rig.stop(), 0, rig.log);
       }
       const store = join(folder, "store", "raw");
@@ -144,11 +144,3 @@ describe("many sensors, one aggregator, TLS", { skip: liveSkipReason() }, () => 
     }
   });
 });
-
-async function until(holds: () => Promise<boolean>, rig: Rig): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (await holds()) return;
-    await sleep(100);
-  }
-  assert.fail(`it did not happen: ${rig.log}`);
-}
