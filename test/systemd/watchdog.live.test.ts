@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { ROOT } from "../cli/command.js";
 import { Rig, sleep } from "../live/rig.js";
@@ -41,8 +42,8 @@ test("a sensor with an aggregator that is away beats; with a capture thread that
     },
   );
   tracer = stopper;
-  const [said] = (await once(stopper.stdout.setEncoding("utf8"), "data")) as [string];
-  assert.equal(said, "stopped\n");
+  const [said] = (await once(createInterface(stopper.stdout), "line")) as [string];
+  assert.equal(said, "stopped");
   const stopped = receiver.messages.length;
   const why = await receiver.wait(/^STATUS=no progress/, 3 * WATCHDOG_MS, stopped);
   assert.match(why ?? "", /capture worker 0 has stood still/, rig.log);
