@@ -177,7 +177,7 @@ test("each fault of an interface is found, alone, with the command that mends it
         details: { xdpProgramName: "filter" },
       }),
       "bad xdp_program",
-      /xdp off/,
+      /xdpdrv off/,
     ],
     [
       subjectOf({

@@ -9,6 +9,7 @@ import { CLI } from "../live/rig.js";
 import { liveSkipReason, type Namespace, NetworkLab } from "../live/tools/netns.js";
 
 const TC_OBJECT = fileURLToPath(new URL("../../../bpf/build/mirror.bpf.o", import.meta.url));
+const XDP_OBJECT = TC_OBJECT.replace("mirror.bpf.o", "redirect.bpf.o");
 const LIBRARY = new URL("../../../native/xdp-node/dist/lib/index.js", import.meta.url).href;
 
 interface Report {
@@ -125,6 +126,18 @@ describe("doctor on a veth", { skip: liveSkipReason() }, () => {
     assert.match(findings.get("addresses")!.text, /^br0 lives on its frames: mode mirror would take/);
     assert.equal(best.best, "host");
     ip("link", "del", "br0");
+  });
+
+  test("an XDP program of somebody else, native or generic: the command takes it off", (t) => {
+    if (!existsSync(XDP_OBJECT)) return t.skip("bpf/build is not built");
+    for (const keyword of ["xdpdrv", "xdpgeneric"]) {
+      ip("link", "set", "dev", "rx0", keyword, "obj", XDP_OBJECT, "sec", "xdp");
+      const { verdict, mend } = ask().findings.get("xdp_program")!;
+      assert.equal(verdict, "bad");
+      const command = /ip link set [^,]+/.exec(mend)![0].split(" ");
+      space.exec(command[0]!, ...command.slice(1));
+      assert.equal(ask().findings.get("xdp_program")!.verdict, "ok", mend);
+    }
   });
 
   test("a tc filter of somebody else", (t) => {

@@ -38,6 +38,13 @@ export function interfaceFindings(subject: Subject): Finding[] {
   ];
 }
 
+/** "xdp off" takes off a native program only: a generic one hangs on a hook of its own. */
+const XDP_KEYWORDS = { native: "xdpdrv", generic: "xdpgeneric", offload: "xdpoffload" } as const;
+
+/** The command that takes the XDP program off, unless a bpf_link holds it. */
+export const xdpOff = (name: string, mode: keyof typeof XDP_KEYWORDS): string =>
+  `ip link set dev ${name} ${XDP_KEYWORDS[mode]} off`;
+
 export const isInUse = (report: InterfaceReport): boolean => useOf(report) !== undefined;
 
 function link({ report: { name, up, running }, details: { master } }: Subject): Finding {

@@ -1,7 +1,7 @@
 /** Which modes a sensor could run in here, which is the best, and the command that starts it. */
 import type { Check, ProbeReport } from "xdp-node";
 import { type Finding, findingsOf } from "./finding.js";
-import { isInUse, needsSeveralChunks, type Subject } from "./interface.js";
+import { isInUse, needsSeveralChunks, type Subject, xdpOff } from "./interface.js";
 import { isForbidden } from "./kernel.js";
 import { type LiveMode, lockedShortOf, missingFor, rightsMend } from "./process.js";
 
@@ -149,7 +149,7 @@ function xdpObstacles(subject: Subject | undefined): Obstacle[] {
   if (needsSeveralChunks(report.mtu) && !hasMultiBuffer)
     add(`MTU ${report.mtu}`, `ip link set dev ${name} mtu 1500, or use Linux 6.6`);
   if (report.xdp !== undefined)
-    add("another XDP program is attached", `ip link set dev ${name} xdp off, or stop its owner`);
+    add("another XDP program is attached", `${xdpOff(name, report.xdp.mode)}, or stop its owner`);
   if (details.sockets !== null && details.sockets.length > 0)
     add("other AF_XDP sockets have queues of it", "stop the process that holds them");
   return obstacles;

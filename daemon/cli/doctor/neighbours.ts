@@ -1,7 +1,7 @@
 /** Who else is on the interface: XDP programs, tc programs and filters, AF_XDP sockets. */
 import type { TcProgram } from "xdp-node";
 import { type Finding, findingsOf, plural } from "./finding.js";
-import type { Subject } from "./interface.js";
+import { type Subject, xdpOff } from "./interface.js";
 
 const { ok, warn, bad, unseen } = findingsOf("neighbours");
 
@@ -15,7 +15,7 @@ function xdp({ report: { name, xdp: attached }, details: { xdpProgramName } }: S
   return bad(
     "xdp_program",
     `XDP program ${attached.programId}${called} is attached in ${attached.mode} mode`,
-    `if no sensor runs here: ip link set dev ${name} xdp off, or stop its owner (bpftool net)`,
+    `if no sensor runs here: ${xdpOff(name, attached.mode)}, or stop its owner (bpftool net)`,
     { ...attached, name: xdpProgramName },
   );
 }

@@ -92,7 +92,7 @@ const CLOSED: Row = { code: "XDP_CLOSED", why: "it is closed", mend: "open a new
 const PRESENT: Row = {
   code: "XDP_PROGRAM_PRESENT",
   why: "another XDP program is attached",
-  mend: "ip link set dev IF xdp off, or stop the program that holds the link (bpftool net)",
+  mend: "ip link set dev IF xdp off (xdpgeneric off where it is a generic one), or stop the program that holds the link (bpftool net)",
 };
 const NO_XDP_SOCKETS: Row = {
   code: "XDP_UNSUPPORTED",
@@ -107,7 +107,7 @@ const NO_SECCOMP: Row = {
 const REJECTED: Row = {
   code: "XDP_PROGRAM_REJECTED",
   why: "the kernel rejected the program",
-  mend: "the log below names the instruction; build with clang -O2 -g -target bpf",
+  mend: "use a newer kernel; the error's log names the instruction",
 };
 
 /** errno name, or "*" for any other, by operation. An operation is one thing a caller asked for. */
