@@ -75,7 +75,13 @@ export function interfaceGone(what: string): SparsewireError {
 }
 
 const PERMISSION = new Set(["XDP_NOT_PERMITTED", "XDP_MEMLOCK"]);
-const UNSUPPORTED = new Set(["XDP_UNSUPPORTED", "XDP_ZEROCOPY_UNSUPPORTED", "XDP_NATIVE_UNSUPPORTED"]);
+/** A program that the verifier rejects once it rejects at every start. */
+const UNSUPPORTED = new Set([
+  "XDP_UNSUPPORTED",
+  "XDP_ZEROCOPY_UNSUPPORTED",
+  "XDP_NATIVE_UNSUPPORTED",
+  "XDP_PROGRAM_REJECTED",
+]);
 
 /** An addon's error as one of ours, with the exit code that its kind asks for. */
 export function explain(error: unknown): unknown {
