@@ -4,13 +4,16 @@
  * `npm test`: it fetches a kernel (50 MB) and a root file system, and emulates a processor.
  */
 import assert from "node:assert/strict";
-import { after, describe, type TestContext, test } from "node:test";
+import { after, describe } from "node:test";
 import type { SensorStatus } from "../../daemon/sensor/status.js";
+import { expectedPorts } from "../extension/expected.js";
+import { exampleBytes } from "../extension/modules.js";
 import { ZERO_COPY } from "../guest/kernel.js";
-import { offered } from "../live/rig.js";
+import { offered, sleep } from "../live/rig.js";
 import { type Batch, makeBatch, truth } from "./frames.js";
 import { prepare } from "./prepare.js";
 import { AGGREGATOR, AGGREGATOR_URL, INTERFACE, SENSOR, Server } from "./server.js";
+import { story } from "./story.js";
 
 const FRAMES = 100_000;
 /** Frames a second: what an emulated pair of processors sends and receives at the same time with room to spare. */
@@ -35,7 +38,29 @@ max_bytes = "128MiB"
 url = "http://127.0.0.1:8470"
 retry_max = "1s"
 `;
-const prepared = await prepare({ kernel: ZERO_COPY, batches, files: { "sensor.toml": SENSOR_TOML } });
+const EXTENSION_TOML = `
+[[extension]]
+name = "ports"
+file = "/etc/sparsewire/port-source.wasm"
+`;
+const INLINE_TOML = `sensor = "wire"
+mode = "inline"
+bind = "zerocopy"
+attach = "native"
+
+[inline]
+peer = "eth2"
+`;
+const prepared = await prepare({
+  kernel: ZERO_COPY,
+  batches,
+  files: {
+    "sensor.toml": SENSOR_TOML,
+    "extension.toml": EXTENSION_TOML,
+    "inline.toml": INLINE_TOML,
+    "port-source.wasm": exampleBytes("port-source"),
+  },
+});
 const skip = typeof prepared === "string" ? prepared : false;
 const server = typeof prepared === "string" ? (undefined as never) : new Server(prepared.machine);
 if (typeof prepared !== "string") after(() => prepared.close());
@@ -53,20 +78,7 @@ async function checkSums(count: number): Promise<void> {
     assert.deepEqual(await server.sums(family), truth(batches.slice(0, count), family), `IPv${family}`);
 }
 
-let failed: string | undefined;
-
-/** A test that stands on those before it: after a failure the others would only repeat it. */
-function step(name: string, body: (t: TestContext) => Promise<void>): void {
-  test(name, async (t) => {
-    if (failed !== undefined) {
-      t.skip(`failed before: ${failed}`);
-      return;
-    }
-    failed = name;
-    await body(t);
-    failed = undefined;
-  });
-}
+const step = story();
 
 describe("the packaged product on a server of its own", { skip }, () => {
   step("boots systemd, with nothing failed", async (t) => {
@@ -264,19 +276,98 @@ describe("the packaged product on a server of its own", { skip }, () => {
     await checkSums(3);
   });
 
+  step("an extension sees every zero-copied frame: both matrices exact", async (t) => {
+    const { machine } = server;
+    await machine.sh(`systemctl stop ${SENSOR}
+      cp /payload/port-source.wasm /etc/sparsewire/
+      cat /payload/extension.toml >> /etc/sparsewire/sensor.toml`);
+    await server.start(SENSOR);
+    const { run, effective } = await server.status();
+    assert.deepEqual(effective, { attach: "native", bind: "zerocopy", queues: 1 });
+    const [batch] = batches.slice(1);
+    await server.send(1, RATE);
+    const status = await server.until((now) => offered(now) >= batch!.frames.length, 30);
+    assert.equal(status.counters.frames, batch!.frames.length, JSON.stringify(status.drops));
+    await server.shipped();
+    const store = "/var/lib/sparsewire/store";
+    const rows = `sparsewire matrix export $(find -L ${store}/ -name '*${run}*') --format csv`;
+    const sorted = (csv: string): string[] => csv.trim().split("\n").slice(1).sort();
+    assert.deepEqual(sorted(await machine.sh(`${rows} --extension ports`)), expectedPorts(captured(batch!)));
+    for (const family of [4, 6] as const)
+      assert.deepEqual(sorted(await machine.sh(`${rows} --family ${family}`)), truth([batch!], family));
+    t.diagnostic(JSON.stringify(status.extensions));
+  });
+
+  step("mode inline without copies: every frame leaves as it came, both ways", async (t) => {
+    const { machine } = server;
+    await machine.sh(`systemctl stop ${SENSOR}; cp /payload/inline.toml /etc/sparsewire/sensor.toml
+      ip link set eth2 up; ip link set eth3 up`);
+    await server.start(SENSOR);
+    const { effective } = await server.status();
+    assert.deepEqual(effective, { attach: "native", bind: "zerocopy", queues: 2 });
+    assert.equal((await machine.sh("ss --xdp --extended --no-header")).match(/zc:1/g)?.length, 2);
+    assert.equal(await passing(), "same same", "byte for byte");
+    const sent = [1, 2].map((i) => batches[i]!.frames.length);
+    const status = await server.until(({ counters }) => counters.frames >= sent[0]! + sent[1]!, 30);
+    assert.deepEqual(
+      status.forward!.map(({ frames, forwarded }) => [frames, forwarded]),
+      sent.map((count) => [count, count]),
+    );
+    t.diagnostic(JSON.stringify(status.forward));
+  });
+
+  step("mode inline under systemd fails open: killed, stopped and started anew the wire stays", async (t) => {
+    const { machine } = server;
+    const { run } = await server.status();
+    assert.match(await machine.sh("findmnt -no FSTYPE,TARGET /run/sparsewire-bpf"), /^bpf /);
+    await machine.sh(`systemctl kill -s KILL ${SENSOR}`);
+    const isNew = (status: SensorStatus): boolean => status.run !== run && status.ready;
+    for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(500))
+      if (isNew(await server.status().catch(() => ({ run }) as SensorStatus))) break;
+    assert.equal(await passing(), "same same", "the sensor that came after the killed one");
+    await machine.sh(`systemctl stop ${SENSOR}`);
+    assert.match(await machine.sh(`ip link show ${INTERFACE}`), /PROMISC.*\n.*\n.*prog\/xdp/);
+    assert.equal(await passing(), "same same", "the kernel alone");
+    const { stdout } = await machine.run(`systemd-analyze security --no-pager ${SENSOR}`);
+    t.diagnostic(stdout.trim().split("\n").at(-1)!);
+    // Started once more and stopped: the wire is there when the package goes.
+    await server.start(SENSOR);
+  });
+
   step("stop and purge leave nothing behind, and the kernel has not complained", async () => {
     const { machine } = server;
     await machine.sh(`systemctl stop ${SENSOR} ${AGGREGATOR}`, 120);
     const shown = await server.show(SENSOR, "Result", "ExecMainStatus");
     assert.deepEqual(shown, { Result: "success", ExecMainStatus: "0" });
-    assert.doesNotMatch(await machine.sh(`ip -details link show ${INTERFACE}`), /xdp|promiscuity [1-9]/);
+    assert.match(await machine.sh(`ip link show ${INTERFACE}`), /prog\/xdp/, "the wire outlives the sensor");
     await machine.sh("dpkg --purge sparsewire", 120);
+    for (const name of [INTERFACE, "eth2"])
+      assert.doesNotMatch(await machine.sh(`ip -details link show ${name}`), /xdp|promiscuity [1-9]/, name);
     const left =
-      "ls -d /usr/bin/sparsewire /usr/lib/sparsewire /etc/sparsewire /var/lib/sparsewire /run/sparsewire";
+      "ls -d /usr/bin/sparsewire /usr/lib/sparsewire /etc/sparsewire /var/lib/sparsewire /run/sparsewire*";
     assert.equal((await machine.run(`${left} /var/lib/private/sparsewire`)).stdout, "");
     assert.doesNotMatch(await machine.sh("dmesg"), /BUG:|Oops|WARNING:|general protection|Call Trace/);
   });
 });
+
+/** Frames of a batch as the tests' own parser of captures has them. */
+const captured = ({ frames }: Batch) => frames.map((bytes) => ({ bytes, length: bytes.length, linkType: 1 }));
+
+/** Sends a batch each way over the wire between eth1 and eth3; for each way whether what came out is what was sent. */
+const passing = async (): Promise<string> => (await server.machine.sh(PASSING_SCRIPT, 180)).trim();
+const PASSING_SCRIPT = `
+cd /run; pids=
+for card in eth1 eth3; do
+  tcpdump -i $card -Q in -B 16384 -w $card.pcap 2> $card.log & pids="$pids $!"
+  until grep -q listening $card.log; do sleep 0.1; done
+done
+/payload/replay eth1 4000 < /payload/batch-1.pcap > sent-1 & sending=$!
+/payload/replay eth3 4000 < /payload/batch-2.pcap > sent-2
+wait $sending; sleep 2; kill $pids; wait $pids
+# All but the time of each frame; tcpdump writes frames to the file as replay read them.
+frames() { tcpdump -t -nn -xx -r $1 2> /dev/null | grep -P '^\\t0x' | md5sum; }
+same() { [ "$(frames $1)" = "$(frames $2)" ] && echo same || echo "differs: $(ls -s $1 $2 | tr '\\n' ' ')"; }
+echo $(same eth3.pcap /payload/batch-1.pcap) $(same eth1.pcap /payload/batch-2.pcap)`;
 
 /**
  * Kills the sensor; ms from its death until its program is on the interface again, and until systemd says that it is
