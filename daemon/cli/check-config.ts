@@ -7,7 +7,8 @@ import { type Fault, faultLine } from "../config/faults.js";
 import { KINDS, type Kind, type KindOfConfig, loadKinds } from "../config/kinds.js";
 import { checkDocument, readConfig } from "../config/load.js";
 import { familiarity } from "../config/schema.js";
-import { readToml } from "../config/toml.js";
+import { readToml, type TomlDocument } from "../config/toml.js";
+import { isLoopback } from "../http/listen.js";
 import { examples, type Result, usage, withOutput } from "./command.js";
 import { instanceOf } from "./instance.js";
 import { emit } from "./output.js";
@@ -50,7 +51,7 @@ export function registerCheckConfig(parent: Command, result: Result): void {
       const document = readToml(readConfig(file));
       const kind = options.kind ?? (instance === undefined ? kindOf(file, document.value, kinds) : "sensor");
       const checked = checkDocument(document, kinds[kind].schema, instance?.overrides);
-      const faults = checked.ok ? [] : checked.faults;
+      const faults = checked.ok ? listenFaults(kinds[kind], checked.value, document) : checked.faults;
       if (faults.length > 0) result.code = EXIT.usage;
       await emit(options.output, [options.json ? asJson(file, kind, faults) : asText(file, kind, faults)]);
     });
@@ -60,6 +61,20 @@ export function registerCheckConfig(parent: Command, result: Result): void {
     ["sparsewire check-config new.toml --kind aggregator --json", "for an editor or a pipeline"],
     ["sparsewire check-config --example sensor > sensor.toml", "to start from"],
   ]);
+}
+
+/**
+ * Who listens beyond loopback needs a certificate, whatever credentials bring keys and tokens (daemon/http/listen.ts
+ * has the whole rule).
+ */
+function listenFaults({ listens }: KindOfConfig, config: unknown, document: TomlDocument): Fault[] {
+  const server = listens(config);
+  if (server === undefined || server.tls_cert !== undefined || isLoopback(server.address)) return [];
+  const { table, address } = server;
+  const key = `${table}.address`;
+  const what = `${address} can be reached by others, and ${table}.tls_cert is not set`;
+  const mend = `set ${table}.tls_cert, ${table}.tls_key and ${table === "listen" ? "" : `${table}.`}token_file, or listen on 127.0.0.1`;
+  return [{ ...document.position([table, "address"]), key, what, mend }];
 }
 
 /** The schema that knows more of the file's tables and keys; of equals, the one its name speaks of. */

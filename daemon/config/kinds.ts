@@ -1,5 +1,7 @@
 /** The kinds of configuration there are: their schemas, and the example that goes with each. */
 import type { z } from "zod";
+import type { AggregatorConfig } from "../aggregator/config.js";
+import type { SensorConfig } from "../sensor/config.js";
 
 export const KINDS = ["sensor", "aggregator"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -10,6 +12,8 @@ export interface KindOfConfig {
   set: Record<string, string>;
   /** Example values, as TOML, of keys without a (fixed) default; they stay commented out. */
   hints: Record<string, string>;
+  /** Where a configuration of this kind has a server listen; undefined when it has none. */
+  listens(config: unknown): { table: string; address: string; tls_cert?: string | undefined } | undefined;
 }
 
 /** Loads the schemas; only when they are asked for, since they bring the daemons' types with them. */
@@ -22,6 +26,10 @@ export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
     sensor: {
       schema: sensor.sensorConfigSchema,
       set: { interface: '"eth1"' },
+      listens: (config) => {
+        const { metrics } = config as SensorConfig;
+        return metrics.enabled ? { table: "metrics", ...metrics } : undefined;
+      },
       hints: {
         "aggregator.url": '"http://127.0.0.1:8470"',
         sensor: '"edge-1"',
@@ -45,6 +53,7 @@ export async function loadKinds(): Promise<Record<Kind, KindOfConfig>> {
     },
     aggregator: {
       schema: aggregator.aggregatorConfigSchema,
+      listens: (config) => ({ table: "listen", ...(config as AggregatorConfig).listen }),
       set: { "listen.address": '"127.0.0.1"', "listen.port": "8470" },
       hints: {
         token_file: '"/etc/sparsewire/token"',

@@ -103,7 +103,8 @@ export function checkDocument<S extends z.ZodType>(
     if (issue.code === "unrecognized_keys") continue;
     const { path, what, mend } = explain(issue);
     // After a fault of syntax a key may be missing only because its line could not be read.
-    if (what.startsWith("required") && document.faults.length > 0) continue;
+    const isMissing = what.startsWith("required") || !has(document.value, issue.path.join("."));
+    if (isMissing && document.faults.length > 0) continue;
     faults.push({ ...place(path), key: dotted(path), what, mend });
   }
   if (faults.length > 0) return { ok: false, faults: faults.sort(byPosition) };

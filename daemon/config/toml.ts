@@ -80,6 +80,10 @@ function located(error: ParseError, text: string): SyntaxFault {
     line = before + 1;
     column = (lines[before] ?? "").indexOf("=") + 1;
     what = 'a value is missing after "="';
+  } else if ((lines[line - 1] ?? "").trim() === "" && before >= 0) {
+    // What is not closed is noticed at the end of the text, or at an empty line: the fault is where text was last.
+    line = before + 1;
+    column = lines[before]!.trimEnd().length;
   }
   return { line, column, what };
 }

@@ -2,6 +2,13 @@
 import { z } from "zod";
 import { byteSize, durationMs } from "../config/types.js";
 
+/** What the kernel takes for the name of an interface. */
+export const interfaceName = z
+  .string()
+  .min(1)
+  .max(15)
+  .regex(/^(?!\.\.?$)[^\s/:]*$/, "an interface name has no space, / or :, and is not . or ..");
+
 /** Interface names, or patterns with * and ?, of mode host. */
 export const interfacePattern = z
   .string()
@@ -28,7 +35,7 @@ export const host = z
 
 export const inline = z
   .strictObject({
-    peer: z.string().min(1).max(15).optional().describe("the interface on the other side"),
+    peer: interfaceName.optional().describe("the interface on the other side"),
     on_exit: z
       .enum(["open", "closed"])
       .default("open")
@@ -57,7 +64,7 @@ export const inline = z
     verdict_timeout: durationMs({ min: "1ms", max: "1s" })
       .prefault("20ms")
       .describe("a frame whose verdict takes longer passes (on_exit open) or is dropped (closed)"),
-    divert: z.string().min(1).max(15).optional().describe("interface that diverted frames leave by"),
+    divert: interfaceName.optional().describe("interface that diverted frames leave by"),
   })
   .prefault({})
   .describe("mode inline");

@@ -5,7 +5,7 @@ import { sensorName } from "../../lib/manifest.js";
 import { byteSize, durationMs, durationNs, port, reloadable } from "../config/types.js";
 import { LOG_LEVELS } from "../log.js";
 import { privileges } from "../privileges/config.js";
-import { extensions, host, inline, interfacePattern, shedding } from "./config-modes.js";
+import { extensions, host, inline, interfaceName, interfacePattern, shedding } from "./config-modes.js";
 
 const filePath = z.string().min(1).max(4096);
 const powerOfTwo = (low: number, high: number) =>
@@ -133,7 +133,7 @@ const aggregator = z
 export const sensorConfigSchema = z
   .strictObject({
     sensor: sensorName.default(defaultName).describe("name of this sensor; default: the host's"),
-    interface: z.string().min(1).max(15).optional().describe("network interface to capture from"),
+    interface: interfaceName.optional().describe("network interface to capture from"),
     interfaces: z
       .array(interfacePattern)
       .min(1)
@@ -271,6 +271,13 @@ export const sensorConfigSchema = z
     }
     if (mode === "inline" && config.inline.peer === undefined) {
       context.addIssue({ code: "custom", path: ["inline", "peer"], message: "mode inline needs a peer" });
+    }
+    if (mode === "inline" && config.interface !== undefined && config.inline.peer === config.interface) {
+      context.addIssue({
+        code: "custom",
+        path: ["inline", "peer"],
+        message: `${config.interface} cannot be both sides`,
+      });
     }
     const { verdict } = config.inline;
     if (verdict !== undefined && !config.extension.some(({ name }) => name === verdict)) {

@@ -186,5 +186,29 @@ test("a full or missing place for -o: exit 1, nothing left behind", (t) => {
   });
   closeSync(full);
   assert.equal(status, 1);
-  assert.match(stderr, /^sparsewire: cannot write standard output: the disk is full; give -o another place\n$/);
+  assert.match(
+    stderr,
+    /^sparsewire: cannot write standard output: the disk is full; give -o another place\n$/,
+  );
+});
+
+test("check-config knows that a server beyond loopback needs a certificate", (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, "a.toml");
+  const check = (text: string, kind: string) => {
+    writeFileSync(file, text);
+    const { code, out } = sparsewire(["check-config", file, "--kind", kind]);
+    return `${code} ${out.replaceAll(`${file}:`, "")}`;
+  };
+  assert.match(
+    check('[listen]\naddress = "0.0.0.0"\n', "aggregator"),
+    /^2 2:1: listen\.address: 0\.0\.0\.0 can be reached/,
+  );
+  assert.match(
+    check('interface = "a"\nmetrics.address = "::"\n', "sensor"),
+    /^2 2:1: metrics\.address: :: can/,
+  );
+  const open = '[listen]\naddress = "0.0.0.0"\ntls_cert = "/c.pem"\n';
+  assert.match(check(open, "aggregator"), /^0 /, "key and token may be credentials");
+  assert.match(check('interface = "a"\nmetrics = { enabled = false, address = "::" }\n', "sensor"), /^0 /);
 });

@@ -181,3 +181,25 @@ test("the example configurations are what the schemas say, and sound", async () 
     assert.doesNotMatch(text, /= \.\.\./, "a key without default needs a hint in daemon/config/kinds.ts");
   }
 });
+
+test("a table that is not closed is named where it stands, and nothing else is", () => {
+  assert.deepEqual(
+    faults('sensor = "a"\n[spool\n').map((line) => line.replace(/: .*/, "")),
+    ["f.toml:2:6"],
+  );
+});
+
+test("interfaces that no kernel could have, and an inline pair of one, are faults", async () => {
+  const { sensor } = await loadKinds();
+  const keys = (text: string): string[] => {
+    const checked = checkConfig(text, sensor.schema);
+    return checked.ok ? [] : checked.faults.map(({ line, key }) => `${line} ${key}`);
+  };
+  assert.deepEqual(keys('interface = "../etc"'), ["1 interface"]);
+  assert.deepEqual(keys('interface = ".."'), ["1 interface"]);
+  assert.deepEqual(keys('interface = "eth0.7-a@b"'), []);
+  assert.deepEqual(keys('interface = "a"\nmode = "inline"\n[inline]\npeer = "a"\ndivert = "b c"'), [
+    "4 inline.peer",
+    "5 inline.divert",
+  ]);
+});
