@@ -5,6 +5,7 @@ import { EXIT } from "../../lib/errors.js";
 import { type LinkList, linksOf } from "../../lib/links.js";
 import { byteOrderOption, examples, familyOption, type Result, withOutput } from "./command.js";
 import { emit } from "./output.js";
+import { warnSampled } from "./sampled-text.js";
 import { requireSame, sumSources } from "./sum.js";
 
 interface Options {
@@ -40,6 +41,11 @@ export function registerDiff(parent: Command, result: Result): void {
       if (!options.force && after.manifest !== undefined) {
         requireSame(b, before.manifest?.anonymization, after.manifest);
       }
+      for (const { manifest } of [before, after])
+        warnSampled(
+          manifest,
+          "what was counted is compared; a link may be missing only because none of its packets was",
+        );
       const changes = changesBetween(
         linksOf(before.traffic, family, before.byteOrder),
         linksOf(after.traffic, family, after.byteOrder),

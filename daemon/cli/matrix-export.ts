@@ -3,11 +3,12 @@ import { type Command, Option } from "commander";
 import { EXPORT_FORMATS, type ExportFormat, exportLinks } from "../../lib/export.js";
 import { exportExtension, extensionOf } from "../../lib/extension-export.js";
 import { droppedOf, Sampling } from "../../lib/sampling.js";
-import { examples, familyOption, type Result, usage, warn, withOutput } from "./command.js";
+import { examples, familyOption, type Result, usage, withOutput } from "./command.js";
 import { exportRanges } from "./export-ranges.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
 import { emit } from "./output.js";
 import { readRanges } from "./ranges-file.js";
+import { warnSampled } from "./sampled-text.js";
 
 interface Options extends SourceOptions {
   format: ExportFormat;
@@ -63,10 +64,8 @@ export function registerExport(parent: Command, result: Result): void {
               dropped: interval === undefined ? 0 : droppedOf(interval.drops),
             }
           : undefined;
-        if (estimate === undefined && interval?.shed !== undefined) {
-          warn(
-            "some of this traffic was sampled: packets and bytes are what was counted; --estimate gives what was offered",
-          );
+        if (estimate === undefined) {
+          warnSampled(interval, "packets and bytes are what was counted; --estimate gives what was offered");
         }
         const how = { format, family, byteOrder, plane, interval, estimate } as const;
         if (ranges === undefined) await emit(output, exportLinks(traffic, how));

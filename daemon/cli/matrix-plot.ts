@@ -13,6 +13,7 @@ import { readIntervals } from "./intervals.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
 import { emit } from "./output.js";
 import { pngOf } from "./png.js";
+import { warnSampled } from "./sampled-text.js";
 
 const KINDS = ["heatmap", "degree", "timeline"] as const;
 
@@ -96,7 +97,8 @@ async function matrix(paths: string[], options: Options, result: Result): Promis
   const { kind, axes, theme, json } = options;
   const family = options.family === "4" ? 4 : 6;
   let drawn = "";
-  await withSum(paths, options, result, async ({ traffic, byteOrder }) => {
+  await withSum(paths, options, result, async ({ traffic, byteOrder, manifest }) => {
+    warnSampled(manifest, "the picture shows what was counted");
     const links = linksOf(traffic, family, byteOrder);
     const subject = subjectOf(paths, options);
     if (kind === "degree") {

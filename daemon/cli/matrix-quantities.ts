@@ -13,6 +13,7 @@ import { examples, type Result, usage, withOutput } from "./command.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
 import { emit } from "./output.js";
 import { readRanges } from "./ranges-file.js";
+import { warnSampled } from "./sampled-text.js";
 import type { Summed } from "./sum.js";
 import { table } from "./table.js";
 
@@ -44,6 +45,7 @@ export function registerQuantities(parent: Command, result: Result): void {
       if (options.temporal) return temporal(paths, options, result);
       const ranges = options.ranges === undefined ? undefined : readRanges(options.ranges);
       await withSum(paths, options, result, async (summed) => {
+        warnSampled(summed.manifest, "these are the quantities of what was counted, not of what was offered");
         const label = basename(paths[0] ?? "live").replace(/\.[^.]*$/, "");
         if (options.tsv) await emit(options.output, [challenge(summed, ranges, label)]);
         else if (ranges === undefined) await emit(options.output, [whole(summed, options.json)]);

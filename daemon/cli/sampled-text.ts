@@ -3,6 +3,7 @@ import type { ManifestHead } from "../../lib/manifest.js";
 import { relativeThroughput } from "../../lib/sampling.js";
 import type { Estimated } from "../../lib/top.js";
 import type { SensorStatus } from "../sensor/status.js";
+import { warn } from "./command.js";
 import { grouped } from "./table.js";
 
 interface Entry {
@@ -33,6 +34,11 @@ export function sampledNote(manifest: Pick<ManifestHead, "shed" | "frames" | "dr
     `sampled: ${grouped(frames)} of ${grouped(offered)} frames counted, ${grouped(shed.packets)} shed on purpose;\n` +
     "packets and bytes are what was counted, est. is what was offered, by which the list is ordered\n\n"
   );
+}
+
+/** Says on stderr that figures which have no estimates beside them are of sampled traffic; nothing where none was. */
+export function warnSampled(manifest: Pick<ManifestHead, "shed"> | undefined, what: string): void {
+  if (manifest?.shed !== undefined) warn(`some of this traffic was sampled: ${what}`);
 }
 
 /** The line of `status` about load shedding: the rate now, what came of it in the last interval, and since the start. */

@@ -149,6 +149,15 @@ nodeTest(
     const plain = sparsewire(["matrix", "export", sum]);
     assert.ok(plain.out.startsWith("src,dst,packets,bytes\n10.0.0.1,11.0.0.1,1500,90000\n"));
     assert.match(plain.err, /was sampled.*--estimate/);
+    for (const args of [
+      ["quantities", sum],
+      ["diff", sum, sum],
+      ["plot", sum],
+    ]) {
+      const { code, err } = sparsewire(["matrix", ...args]);
+      assert.equal(code, 0, err);
+      assert.match(err, /was sampled.*what was counted|was sampled: what was counted/);
+    }
   },
 );
 
