@@ -88,6 +88,10 @@ async function planOf(daemon: Daemon, path: string | undefined) {
 function asText({ daemon, config, plan, refused, sockets, bpf, landlock_abi: abi }: Explanation): string {
   const off = (is: boolean): string => (is ? "" : " (switched off in the configuration)");
   const files = (may: string, grants: Grant[]): string[][] => grants.map(({ path, why }) => [may, path, why]);
+  const stays = [
+    ...sockets.map(({ name, why }) => ["socket", name, why]),
+    ...bpf.map(({ name, why }) => ["bpf", name, why]),
+  ];
   const netAnswers = plan.tcpConnect ? "can be connected to" : "cannot be connected to";
   return [
     `The ${daemon}, once everything is open:\n\n`,
@@ -100,13 +104,9 @@ function asText({ daemon, config, plan, refused, sockets, bpf, landlock_abi: abi
     ),
     `Nothing can be executed. No TCP port can be bound; ports of others ${netAnswers} (Linux 6.7).\n`,
     `\nSOCKETS AND BPF that stay${off(config.sandbox)}\n`,
-    table(
-      ["KIND", "NAME", "WHY"],
-      [
-        ...sockets.map(({ name, why }) => ["socket", name, why]),
-        ...bpf.map(({ name, why }) => ["bpf", name, why]),
-      ],
-    ),
+    stays.length === 0
+      ? "None: it makes no socket, of whatever kind.\n"
+      : table(["KIND", "NAME", "WHY"], stays),
     `\nSYSTEM CALLS that are refused (seccomp)${off(config.sandbox)}\n`,
     table(
       ["CALL", "WHEN", "ANSWER", "WHY"],
