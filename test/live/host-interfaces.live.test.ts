@@ -242,9 +242,13 @@ describe("interfaces of mode host", { skip: liveSkipReason() }, () => {
     const rig = new HostRig();
     try {
       await rig.start();
-      process.kill((await rig.status()).host!.attacher_pid!, "SIGKILL");
+      sendUdp(rig, PEER_ADDRESS, 5);
+      const { host, counters } = await rig.settled();
+      process.kill(host!.attacher_pid!, "SIGKILL");
       assert.equal(await rig.ended(), 1);
       assert.match(rig.log, /attaches the tc programs has ended/);
+      const spooled = rig.manifests().reduce((sum, { frames }) => sum + frames, 0);
+      assert.ok(counters.frames >= 5 && spooled >= counters.frames, `${spooled} of ${counters.frames}`);
     } finally {
       rig.close();
     }

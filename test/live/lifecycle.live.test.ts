@@ -177,6 +177,28 @@ describe("a sensor's life", { skip: liveSkipReason() }, () => {
     }
   });
 
+  test("when its matrix worker dies it ends: what was made is spooled, what was not is lost by name", async () => {
+    const bomb = `import { workerData } from "node:worker_threads";
+      if (workerData?.memoryBytesMax) setTimeout(() => { throw new Error("the test's own"); }, 1500);`;
+    const nodeArgs = ["--import", `data:text/javascript,${encodeURIComponent(bomb)}`];
+    const rig = new Rig({ top: 'interval = "300ms"\n', nodeArgs });
+    try {
+      await rig.start();
+      assert.equal(await rig.ended(), 1);
+      assert.match(rig.log, /^sparsewire: the test's own$/m);
+      const manifests = rig.manifests();
+      const [, sealed, lost] = /"intervals":(\d+),"lost":\{"matrix_worker":(\d+)\}/.exec(rig.log)!;
+      assert.ok(manifests.length > 0 && Number(lost) > 0);
+      assert.equal(
+        Number(sealed),
+        manifests.length + Number(lost),
+        "each sealed interval is one or the other",
+      );
+    } finally {
+      rig.close();
+    }
+  });
+
   test("gives up its capabilities once it captures", async () => {
     const rig = new Rig();
     try {
