@@ -1,5 +1,6 @@
 /** Mode host: interfaces of every kind that come and go, and a host that looks as before when the sensor has gone. */
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { SensorStatus } from "../../daemon/sensor/status.js";
@@ -10,6 +11,8 @@ import { runTool, startTool } from "./tools/tool.js";
 
 /** Somebody else's program. */
 const MIRROR = fileURLToPath(new URL("../../../bpf/build/mirror.bpf.o", import.meta.url));
+
+const HOST_PROGRAMS = fileURLToPath(new URL("../../../bpf/build/host.bpf.o", import.meta.url));
 
 /** Sends `count` UDP packets of `bytes` payload, as any process of the host would. */
 function sendUdp(rig: HostRig, address: string, count: number, bytes = 100): void {
@@ -41,6 +44,24 @@ async function reattached(rig: HostRig): Promise<SensorStatus> {
 const PRINT_PROGRAMS = `import { inspectInterface, networkInterfaces } from "${import.meta.resolve("xdp-node")}";
   for (const { name } of networkInterfaces())
     for (const program of inspectInterface(name).tc.programs) console.log(program.kind, program.name);`;
+
+const ATTACH_TOO = `import { TcAttacher, TcPrograms, interfaceIndex } from "${import.meta.resolve("xdp-node")}";
+  const programs = TcPrograms.load("${HOST_PROGRAMS}", { programs: {
+    2: { in: "sparsewire_in", out: "sparsewire_out" }, 3: { in: "sparsewire_in3", out: "sparsewire_out3" } } });
+  const attacher = await TcAttacher.start(programs);
+  for (const side of ["in", "out"])
+    await attacher.attach({ index: interfaceIndex("h0"), name: "h0", layer: 2 }, side, "clsact");
+  console.log("attached");
+  process.stdin.on("end", () => attacher.close()).resume();`;
+
+/** The attaching part of another sensor, on h0, until its input ends. */
+async function otherAttacher(rig: HostRig): Promise<ChildProcess> {
+  const child = rig.host.spawn(process.execPath, ["--input-type=module", "-e", ATTACH_TOO], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await new Promise((resolve) => child.stdout!.once("data", resolve));
+  return child;
+}
 
 /** Programs of ours that are attached to interfaces of the host's namespace. */
 const attachments = (rig: HostRig): number =>
@@ -237,6 +258,28 @@ describe("interfaces of mode host", { skip: liveSkipReason() }, () => {
       rig.close();
     }
   });
+
+  for (const first of ["SIGTERM", "SIGKILL"] as const) {
+    test(`two sensors on one interface: the last to leave tidies up (${first})`, async () => {
+      const rig = new HostRig({ tables: '[host]\nattach = "clsact"\n' });
+      try {
+        const before = rig.appearance("h0");
+        await rig.start();
+        const helper = await otherAttacher(rig);
+        assert.equal(attachments(rig), 4);
+        await rig.stop(first);
+        for (const deadline = Date.now() + 3000; attachments(rig) > 2 && Date.now() < deadline; )
+          await sleep(20);
+        assert.equal(attachments(rig), 2);
+        const gone = new Promise((resolve) => helper.once("exit", resolve));
+        helper.stdin!.end();
+        await gone;
+        assert.equal(rig.appearance("h0"), before);
+      } finally {
+        rig.close();
+      }
+    });
+  }
 
   test("the sensor ends when its helper is lost, and says so", async () => {
     const rig = new HostRig();

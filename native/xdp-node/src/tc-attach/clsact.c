@@ -171,6 +171,8 @@ static void remove_qdisc(int ifindex)
     bpf_tc_hook_destroy(&hook);
 }
 
+enum { ANY_HANDLE = 0 };
+
 struct search {
   uint32_t handle;
   int is_ours, was_own_qdisc;
@@ -180,11 +182,11 @@ static void find_ours(const struct filter *filter, void *context)
 {
   struct search *search = context;
 
-  if (!filter->is_ours || filter->handle != search->handle)
+  if (!filter->is_ours || (search->handle != ANY_HANDLE && filter->handle != search->handle))
     return;
   search->is_ours = 1;
-  search->was_own_qdisc = filter->priority == INGRESS_PRIORITY + OWN_QDISC ||
-                          filter->priority == EGRESS_PRIORITY + OWN_QDISC;
+  search->was_own_qdisc |= filter->priority == INGRESS_PRIORITY + OWN_QDISC ||
+                           filter->priority == EGRESS_PRIORITY + OWN_QDISC;
 }
 
 /* Whether a filter of this number, on either side, says that the qdisc was made for it. */
@@ -203,7 +205,8 @@ int clsact_attach(int ifindex, int is_egress, int program, uint32_t handle)
 {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
   int result = bpf_tc_hook_create(&hook);
-  int is_own = result == 0 || made_qdisc(ifindex, handle);
+  /* One that was made for another sensor is ours as well: the last to leave takes it away. */
+  int is_own = result == 0 || made_qdisc(ifindex, ANY_HANDLE);
 
   if (result != 0 && result != -EEXIST)
     return result;
