@@ -5,11 +5,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
 #include <linux/memfd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
 #include "addon.h"
@@ -94,6 +96,30 @@ static Napi::Value BackMemory(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// Opens the file without CAP_SYS_ADMIN, whoever we are: with it the descriptor would tell physical addresses for ever.
+static int OpenPagemap() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct now[2] = {}, less[2] = {};
+  bool known = syscall(SYS_capget, &header, now) == 0;
+  memcpy(less, now, sizeof(now));
+  less[CAP_SYS_ADMIN / 32].effective &= ~(1u << (CAP_SYS_ADMIN % 32));
+  bool lowered = known && syscall(SYS_capset, &header, less) == 0;
+  int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), err = errno;
+  if (lowered) syscall(SYS_capset, &header, now);
+  errno = err;
+  return fd;
+}
+
+// The process's page map, open from the first time it is asked for: once a process gives up core dumps its /proc/self is
+// root's, and one that is not root could not open it any more. -1 with errno.
+static int Pagemap() {
+  static std::mutex lock;
+  static int fd = -1;
+  std::lock_guard<std::mutex> held(lock);
+  if (fd < 0) fd = OpenPagemap();
+  return fd;
+}
+
 // mapPrivately(bytes, offset, size, fd, fdOffset): maps the file's pages over the range, copied on write: what the
 // file's other mappings store is seen here until this one stores into the same page; that store is seen nowhere else.
 static void MapPrivately(const Napi::CallbackInfo& info) {
@@ -108,6 +134,7 @@ static void MapPrivately(const Napi::CallbackInfo& info) {
   off_t end = lseek(fd, 0, SEEK_END);
   if (end < 0) Fail(env, "map", "lseek", errno);
   if (at > end || static_cast<off_t>(range.size) > end - at) FailArgument(env, "the range leaves the file");
+  Pagemap();  // where it cannot be opened, privateBytes() will say so
   int flags = MAP_FIXED | MAP_PRIVATE;
   if (mmap(range.start, range.size, PROT_READ | PROT_WRITE, flags, fd, at) != MAP_FAILED) return;
   int err = errno;
@@ -118,7 +145,7 @@ static void MapPrivately(const Napi::CallbackInfo& info) {
 // Pages of the range that are this process's own: stored into since they were mapped. -1 with errno.
 static int64_t PrivatePages(const Range& range) {
   constexpr uint64_t kPresent = uint64_t{1} << 63, kSwapped = uint64_t{1} << 62, kOfFile = uint64_t{1} << 61;
-  int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  int fd = Pagemap();
   if (fd < 0) return -1;
   std::vector<uint64_t> entries(8192);
   size_t page = reinterpret_cast<uintptr_t>(range.start) / PageSize(), left = range.size / PageSize();
@@ -132,9 +159,6 @@ static int64_t PrivatePages(const Range& range) {
     page += n;
     left -= n;
   }
-  int err = errno;
-  close(fd);
-  errno = err;
   return left == 0 ? found : -1;
 }
 
