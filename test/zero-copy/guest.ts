@@ -14,6 +14,7 @@ import { type Batch, makeBatch, truth } from "./frames.js";
 import { prepare } from "./prepare.js";
 import { AGGREGATOR, AGGREGATOR_URL, INTERFACE, SENSOR, Server } from "./server.js";
 import { story } from "./story.js";
+import { passing } from "./wire.js";
 
 const FRAMES = 100_000;
 /** Frames a second: what an emulated pair of processors sends and receives at the same time with room to spare. */
@@ -51,6 +52,8 @@ attach = "native"
 [inline]
 peer = "eth2"
 `;
+/** What passes when batches 1 and 2 do. */
+const BOTH_WAYS = [1, 2].map((i) => batches[i]!.frames.length).join(" ");
 const prepared = await prepare({
   kernel: ZERO_COPY,
   batches,
@@ -306,7 +309,7 @@ describe("the packaged product on a server of its own", { skip }, () => {
     const { effective } = await server.status();
     assert.deepEqual(effective, { attach: "native", bind: "zerocopy", queues: 2 });
     assert.equal((await machine.sh("ss --xdp --extended --no-header")).match(/zc:1/g)?.length, 2);
-    assert.equal(await passing(), "same same", "byte for byte");
+    assert.equal(await passing(machine, [1, 2]), BOTH_WAYS, "byte for byte");
     const sent = [1, 2].map((i) => batches[i]!.frames.length);
     const status = await server.until(({ counters }) => counters.frames >= sent[0]! + sent[1]!, 30);
     assert.deepEqual(
@@ -324,10 +327,10 @@ describe("the packaged product on a server of its own", { skip }, () => {
     const isNew = (status: SensorStatus): boolean => status.run !== run && status.ready;
     for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(500))
       if (isNew(await server.status().catch(() => ({ run }) as SensorStatus))) break;
-    assert.equal(await passing(), "same same", "the sensor that came after the killed one");
+    assert.equal(await passing(machine, [1, 2]), BOTH_WAYS, "the sensor that came after the killed one");
     await machine.sh(`systemctl stop ${SENSOR}`);
     assert.match(await machine.sh(`ip link show ${INTERFACE}`), /PROMISC.*\n.*\n.*prog\/xdp/);
-    assert.equal(await passing(), "same same", "the kernel alone");
+    assert.equal(await passing(machine, [1, 2]), BOTH_WAYS, "the kernel alone");
     const { stdout } = await machine.run(`systemd-analyze security --no-pager ${SENSOR}`);
     t.diagnostic(stdout.trim().split("\n").at(-1)!);
     // Started once more and stopped: the wire is there when the package goes.
@@ -352,22 +355,6 @@ describe("the packaged product on a server of its own", { skip }, () => {
 
 /** Frames of a batch as the tests' own parser of captures has them. */
 const captured = ({ frames }: Batch) => frames.map((bytes) => ({ bytes, length: bytes.length, linkType: 1 }));
-
-/** Sends a batch each way over the wire between eth1 and eth3; for each way whether what came out is what was sent. */
-const passing = async (): Promise<string> => (await server.machine.sh(PASSING_SCRIPT, 180)).trim();
-const PASSING_SCRIPT = `
-cd /run; pids=
-for card in eth1 eth3; do
-  tcpdump -i $card -Q in -B 16384 -w $card.pcap 2> $card.log & pids="$pids $!"
-  until grep -q listening $card.log; do sleep 0.1; done
-done
-/payload/replay eth1 4000 < /payload/batch-1.pcap > sent-1 & sending=$!
-/payload/replay eth3 4000 < /payload/batch-2.pcap > sent-2
-wait $sending; sleep 2; kill $pids; wait $pids
-# All but the time of each frame; tcpdump writes frames to the file as replay read them.
-frames() { tcpdump -t -nn -xx -r $1 2> /dev/null | grep -P '^\\t0x' | md5sum; }
-same() { [ "$(frames $1)" = "$(frames $2)" ] && echo same || echo "differs: $(ls -s $1 $2 | tr '\\n' ' ')"; }
-echo $(same eth3.pcap /payload/batch-1.pcap) $(same eth1.pcap /payload/batch-2.pcap)`;
 
 /**
  * Kills the sensor; ms from its death until its program is on the interface again, and until systemd says that it is

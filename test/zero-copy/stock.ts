@@ -14,6 +14,7 @@ import { makeBatch, truth } from "./frames.js";
 import { prepare } from "./prepare.js";
 import { AGGREGATOR, INTERFACE, SENSOR, Server } from "./server.js";
 import { story } from "./story.js";
+import { passing } from "./wire.js";
 
 const FRAMES = 20_000;
 const RATE = 8000;
@@ -34,6 +35,12 @@ max_bytes = "128MiB"
 [aggregator]
 url = "http://127.0.0.1:8470"
 retry_max = "1s"
+`;
+const INLINE_TOML = `sensor = "wire"
+mode = "inline"
+
+[inline]
+peer = "eth2"
 `;
 /** Serves a download, and takes uploads. */
 const SERVER_JS = `import { createServer } from "node:http";
@@ -58,6 +65,7 @@ const prepared = await prepare({
   batches,
   files: {
     "sensor.toml": MIRROR_TOML,
+    "inline.toml": INLINE_TOML,
     "host.toml": HOST_TOML,
     "server.mjs": SERVER_JS,
     ...Object.fromEntries(
@@ -215,8 +223,22 @@ describe("the packaged product on the kernel of Debian 12", { skip }, () => {
     assert.equal(after.counters.frames - counters.frames, FRAMES, "it goes on capturing");
   });
 
+  step("mode inline fails open without tcx: XDP redirects by itself when the sensor is gone", async (t) => {
+    const { machine } = server;
+    await machine.sh(`systemctl stop ${SENSOR}; rm /run/systemd/system/${SENSOR}.d/x.conf; systemctl daemon-reload
+      cp /payload/inline.toml /etc/sparsewire/sensor.toml; ip link set eth2 up; ip link set eth3 up`);
+    await server.start(SENSOR);
+    assert.match(await server.journal(SENSOR), /"fallback":"xdp"/);
+    assert.equal(await passing(machine, [0, 0]), `${FRAMES} ${FRAMES}`, "through the sensor");
+    t.diagnostic(JSON.stringify((await server.status()).forward));
+    await machine.sh(`systemctl stop ${SENSOR}`);
+    assert.equal(await passing(machine, [0, 0]), `${FRAMES} ${FRAMES}`, "the kernel alone");
+    await machine.sh(`sparsewire sensor --release --instance ${INTERFACE}`);
+    assert.doesNotMatch(await machine.sh(`ip -details link show ${INTERFACE}`), /xdp|promiscuity [1-9]/);
+  });
+
   step("the kernel has not complained", async () => {
-    await server.machine.sh(`systemctl stop ${SENSOR} ${AGGREGATOR}`, 120);
+    await server.machine.sh(`systemctl stop ${AGGREGATOR}`, 120);
     const complaints = /BUG:|Oops|WARNING:|general protection|Call Trace/;
     assert.doesNotMatch(await server.machine.sh("dmesg"), complaints);
   });
