@@ -8,10 +8,10 @@ import { type FileHandle, open, readdir, rename, rmdir, statfs, unlink } from "n
 import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { lockFolder } from "../lock.js";
 import type { Logger } from "../log.js";
 import { Catalog, type RawEntry } from "./catalog.js";
 import { removeIfThere, settle } from "./durable.js";
-import { lockStore } from "./lock.js";
 import {
   levelFolder,
   periodOf,
@@ -47,7 +47,13 @@ export class Store {
       for (const folder of ["raw", "tmp", "quarantine", ...ROLLUP_LEVELS.map((level) => `rollup/${level}`)]) {
         mkdirSync(join(path, folder), { recursive: true, mode: 0o750 });
       }
-      this.#unlock = lockStore(path);
+      this.#unlock = lockFolder(
+        path,
+        (pid) =>
+          new SparsewireError("STORE_LOCKED", `the store ${path} is in use by process ${pid}`, {
+            mend: "stop that aggregator, or give this one another store.path",
+          }),
+      );
     } catch (error) {
       if (error instanceof SparsewireError) throw error;
       const { code } = error as NodeJS.ErrnoException;

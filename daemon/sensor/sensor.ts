@@ -27,6 +27,7 @@ import { Shipper } from "./shipper.js";
 import type { FrameSource, SealedInterval } from "./source.js";
 import { Spool } from "./spool.js";
 import { requireAnonymizedSpool } from "./spool-check.js";
+import { lockSpool } from "./spool-lock.js";
 import type { IntervalStatus } from "./status.js";
 import { openTransport } from "./targets.js";
 
@@ -73,6 +74,7 @@ export class Sensor {
   readonly finished: Promise<string | undefined>;
   readonly #logger: Logger;
   #state: RunState | undefined;
+  #unlockSpool: () => void = () => undefined;
   #clock: IntervalClock | undefined;
   #openedNs = 0n;
   /** Where the clock ended intervals: sequence -> boundary. */
@@ -146,6 +148,7 @@ export class Sensor {
     } catch (error) {
       await this.shipper?.stop(0);
       await this.source.stop().catch(() => undefined);
+      this.#unlockSpool();
       throw error;
     }
     this.shipper?.start();
@@ -182,8 +185,14 @@ export class Sensor {
   #openDelivery(): void {
     const transport = openTransport(this.config.aggregator);
     if (transport === undefined) return;
-    this.spool = new Spool(this.config.spool.path, this.config.spool.max_bytes);
-    if (this.anonymization.scheme !== "none") requireAnonymizedSpool(this.spool);
+    this.#unlockSpool = lockSpool(this.config.spool.path, this.#logger);
+    try {
+      this.spool = new Spool(this.config.spool.path, this.config.spool.max_bytes);
+      if (this.anonymization.scheme !== "none") requireAnonymizedSpool(this.spool);
+    } catch (error) {
+      this.#unlockSpool();
+      throw error;
+    }
     this.shipper = new Shipper(this.spool, transport, {
       lost: this.lost,
       logger: this.#logger,
@@ -357,6 +366,7 @@ export class Sensor {
       await this.dependability?.stop();
       // What is lost here is told by nobody but the next run, as that of a crash.
       if (pending === 0) this.#state?.end();
+      this.#unlockSpool();
       this.#finish(damage);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new SparsewireError("STOP_FAILED", String(error)));

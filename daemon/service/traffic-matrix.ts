@@ -6,8 +6,8 @@ import { mkdirSync } from "node:fs";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { EXIT, errorLine, SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
-import { lockStore } from "../aggregator/lock.js";
 import { loadHashKey } from "../capture/hash-key.js";
+import { lockFolder } from "../lock.js";
 import { IntervalClock, wallClockNs } from "../sensor/interval-clock.js";
 import { Spool } from "../sensor/spool.js";
 import { requireAnonymizedSpool } from "../sensor/spool-check.js";
@@ -327,7 +327,13 @@ function prepareSpool({ delivery, anonymization }: Settings): () => void {
   const { spoolPath } = delivery;
   try {
     mkdirSync(spoolPath, { recursive: true, mode: 0o750 });
-    const unlock = lockStore(spoolPath);
+    const unlock = lockFolder(
+      spoolPath,
+      (pid) =>
+        new SparsewireError("SPOOL_LOCKED", `the spool ${spoolPath} is in use by process ${pid}`, {
+          mend: "give each TrafficMatrix and each process a spool.path of its own",
+        }),
+    );
     try {
       if (anonymization !== undefined) requireAnonymizedSpool(new Spool(spoolPath, delivery.spoolBytesMax));
       return unlock;
@@ -337,13 +343,7 @@ function prepareSpool({ delivery, anonymization }: Settings): () => void {
     }
   } catch (cause) {
     const { code } = cause as { code?: string };
-    if (code === "SPOOL_CLEAR") throw cause;
-    if (code === "STORE_LOCKED") {
-      throw new SparsewireError("SPOOL_LOCKED", `the spool ${spoolPath} is in use`, {
-        mend: "give each TrafficMatrix and each process a spool.path of its own",
-        cause,
-      });
-    }
+    if (code === "SPOOL_CLEAR" || code === "SPOOL_LOCKED") throw cause;
     throw new SparsewireError("SPOOL_UNUSABLE", `the spool ${spoolPath} cannot be used (${code})`, {
       exit: EXIT.failure,
       mend: "give this user a writable folder: spool.path",
