@@ -22,9 +22,11 @@ const REFUSALS = new Map([
 ]);
 
 export class HttpTransport implements Transport {
+  /** For people: without what may be a secret. */
   readonly target: string;
   readonly timeoutMs: number;
   readonly #options: HttpTransportOptions;
+  readonly #base: string;
   readonly #agent: http.Agent;
 
   constructor(options: HttpTransportOptions) {
@@ -32,6 +34,8 @@ export class HttpTransport implements Transport {
     this.timeoutMs = options.timeoutMs;
     const base = new URL(options.url);
     base.pathname = base.pathname.replace(/\/*$/, "/");
+    this.#base = base.href;
+    for (const secret of ["username", "password", "search", "hash"] as const) base[secret] = "";
     this.target = base.href;
     const keep = { keepAlive: true, maxSockets: 2, keepAliveMsecs: 30_000 };
     this.#agent =
@@ -50,7 +54,7 @@ export class HttpTransport implements Transport {
     signal: AbortSignal,
   ): Promise<Delivery> {
     const { sensor, run, sequence } = identity;
-    const url = new URL(`api/v1/intervals/${sensor}/${run}/${sequence}`, this.target);
+    const url = new URL(`api/v1/intervals/${sensor}/${run}/${sequence}`, this.#base);
     const digest = createHash("sha256").update(archive).digest("base64");
     const headers: http.OutgoingHttpHeaders = {
       "content-type": "application/x-tar",
