@@ -1,5 +1,5 @@
 /**
- * The controller of load shedding: from what a tenth of a second lost to the share of flows that is kept. Pure, so that
+ * The controller of load shedding: from what a tenth of a second lost to the share of the packets that is kept. Pure, so that
  * it can be tested against a simulated sensor.
  *
  * Loss raises the shift (halves the sample) at once, and by as many steps as the loss says are needed. Back it goes one
@@ -53,7 +53,7 @@ const BACK_OFF_MAX = 64;
 const LATE_EVERY_MS = 2000;
 
 export class ShedControl {
-  /** The sample is 2^-shift of the flows. */
+  /** The sample is 2^-shift of the packets. */
   shift = 0;
   readonly #settings: ShedSettings;
   readonly #shiftMax: number;

@@ -47,7 +47,9 @@ export function sheddingLines(status: Pick<SensorStatus, "shedding" | "last_inte
   if (shedding === null || shedding === undefined) return [];
   if (!shedding.enabled) return [["shedding", "off"]];
   const now =
-    shedding.sampling === 1 ? "everything is counted" : `1 in ${1 / shedding.sampling} of the flows counted`;
+    shedding.sampling === 1
+      ? "everything is counted"
+      : `1 in ${1 / shedding.sampling} of the packets counted`;
   const shed = Object.values(shedding.protocols).reduce((sum, [packets]) => sum + packets, 0);
   const parts = [now];
   if (last !== null) {

@@ -23,7 +23,7 @@ export interface TopModel {
   /** Packets lost since the start, and by which cause, where there are any. */
   drops: number;
   dropCauses: string[];
-  /** "1 in 16 of the flows counted: values are estimates"; empty where everything was counted. */
+  /** "1 in 16 of the packets counted: values are estimates"; empty where everything was counted. */
   sampled: string;
   /** "1,234 sealed, spool 0". */
   intervals: string;
@@ -92,7 +92,8 @@ export function sensorModel(
   const { packets, bytes, shed, sampling } = decoded.manifest;
   model.packetsPerSecond = (packets + (shed?.packets ?? 0)) / seconds;
   model.bytesPerSecond = (bytes + (shed?.bytes ?? 0)) / seconds;
-  if (shed !== undefined) model.sampled = `1 in ${Math.round(1 / sampling)} of the flows counted: estimates`;
+  if (shed !== undefined)
+    model.sampled = `1 in ${Math.round(1 / sampling)} of the packets counted: estimates`;
   return model;
 }
 

@@ -113,7 +113,7 @@ export const shedding = z
       .boolean()
       .default(true)
       .describe(
-        "under overload count a sample of the flows, and say so, instead of losing packets at random",
+        "under overload count a sample of the packets, drawn flow by flow, and say so, instead of losing packets at random",
       ),
     fraction_min: z
       .union([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((n) => z.literal(n)))

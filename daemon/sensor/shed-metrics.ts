@@ -11,7 +11,7 @@ export function shedMetrics(counter: Make, gauge: Make, sensor: Sensor): void {
   const single = (value: number): Rows => [[{}, value]];
   const status = () => sensor.source.shedding?.status();
   const last = () => sensor.latest?.status;
-  gauge("sampling_ratio", "Share of the flows that is counted now", [], () =>
+  gauge("sampling_ratio", "Share of the packets that is counted now", [], () =>
     single(status()?.sampling ?? 1),
   );
   gauge("relative_throughput_ratio", "Frames counted of those offered, last sealed interval", [], () =>

@@ -65,7 +65,7 @@ export interface IntervalShed {
 /** What status and metrics say. */
 export interface ShedStatus {
   enabled: boolean;
-  /** Share of the flows that is kept now. */
+  /** Share of the packets that is kept now. */
   sampling: number;
   /** Changes of the rate so far. */
   changes: number;

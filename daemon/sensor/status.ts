@@ -30,7 +30,7 @@ export interface IntervalStatus {
   packets: number;
   bytes: number;
   drops: Record<DropCause, number>;
-  /** Share of the flows that was counted; 1: all. */
+  /** Share of the packets that was counted; 1: all. */
   sampling: number;
   /** 1 - relative error bound of the busiest links together (lib/sampling.ts). */
   accuracy: number;
