@@ -242,7 +242,7 @@ function bridgeSteps(): Step[] {
     }),
     {
       kind: "run",
-      command: ["systemctl", "stop", UNITS[2]],
+      command: ["systemctl", "stop", "sparsewire-bpf*.service"],
       why: "takes the BPF file system of mode inline away",
     },
   ];
@@ -261,7 +261,8 @@ export function uninstallPlan({
   const steps: Step[] = [
     {
       kind: "run",
-      command: ["systemctl", "stop", "sparsewire-sensor@*.service", UNITS[1]],
+      // Patterns: a unit that is not there any more is no fault then.
+      command: ["systemctl", "stop", "sparsewire-sensor@*.service", "sparsewire-aggregator*.service"],
       why: "ends what runs; the last interval is sealed and spooled",
     },
     ...(prefix === "" ? bridgeSteps() : []),
