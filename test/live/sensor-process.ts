@@ -139,9 +139,9 @@ export class SensorProcess {
     return exportLinks([this.spool], family);
   }
 
-  /** The sum of an extension's matrices in the spool as lines `row,column,value`, in the order of the export. */
-  extensionLines(name: string): string[] {
-    return exported([this.spool, "--extension", name]);
+  /** The sum of an extension's matrices, in the spool or in some of its archives, as lines `row,column,value`, in the order of the export. */
+  extensionLines(name: string, sources: readonly string[] = [this.spool]): string[] {
+    return exported([...sources, "--extension", name]);
   }
 
   emptySpool(): void {
