@@ -3,26 +3,61 @@ import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 
-const ANSWER_BYTES_MAX = 2 ** 30;
+/** An interval is an archive; all else is JSON or text. */
+const ARCHIVE_BYTES_MAX = 2 ** 30;
+const TEXT_BYTES_MAX = 64 << 20;
 const TIMEOUT_MS = 10_000;
 
 /** GET over the control socket of a sensor; the body of a 200. */
 export function askControl(socket: string, path: string): Promise<Buffer> {
-  return ask({ socketPath: socket, path, name: socket });
+  const bytesMax = path === "/interval" ? ARCHIVE_BYTES_MAX : TEXT_BYTES_MAX;
+  return ask({ socketPath: socket, path, name: socket, bytesMax });
 }
 
-/** GET of an aggregator's API; `path` begins below the URL. */
-export function askAggregator(base: string, path: string, token?: string): Promise<Buffer> {
-  let url: URL;
-  try {
-    url = new URL(path.replace(/^\//, ""), base.endsWith("/") ? base : `${base}/`);
-  } catch {
-    throw new SparsewireError("USAGE", `${JSON.stringify(base)} is not a URL`, {
+/** The same for an answer in JSON. */
+export async function askControlJson<T>(socket: string, path: string): Promise<T> {
+  return parsed(socket, "a sensor", await askControl(socket, path));
+}
+
+/** GET of an aggregator's API, which answers in JSON; `path` begins below the URL. */
+export async function askAggregator<T>(base: string, path: string, token?: string): Promise<T> {
+  const url = urlOf(base, path);
+  if (url === undefined) {
+    throw new SparsewireError("USAGE", `${JSON.stringify(base)} is not an http:// or https:// URL`, {
       exit: EXIT.usage,
       mend: "write it as http://127.0.0.1:8470",
     });
   }
-  return ask({ url, name: base, ...(token === undefined ? {} : { token }) });
+  const name = url.origin;
+  const body = await ask({
+    url,
+    name,
+    bytesMax: TEXT_BYTES_MAX,
+    ...(token === undefined ? {} : { token }),
+  });
+  return parsed(name, "an aggregator", body);
+}
+
+function urlOf(base: string, path: string): URL | undefined {
+  try {
+    const url = new URL(path.replace(/^\//, ""), base.endsWith("/") ? base : `${base}/`);
+    return /^https?:$/.test(url.protocol) ? url : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** All answers of ours are objects or lists. */
+function parsed<T>(name: string, who: string, body: Buffer): T {
+  try {
+    const value: unknown = JSON.parse(body.toString("utf8"));
+    if (typeof value === "object" && value !== null) return value as T;
+  } catch {
+    // Told below.
+  }
+  throw new SparsewireError("FOREIGN_ANSWER", `${name} does not answer like ${who}: its answer is not JSON`, {
+    mend: `check that ${who} is what listens there`,
+  });
 }
 
 interface Question {
@@ -32,9 +67,10 @@ interface Question {
   token?: string;
   /** For messages. */
   name: string;
+  bytesMax: number;
 }
 
-function ask({ socketPath, path, url, token, name }: Question): Promise<Buffer> {
+function ask({ socketPath, path, url, token, name, bytesMax }: Question): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const options = { headers, timeout: TIMEOUT_MS, agent: false as const };
@@ -49,7 +85,7 @@ function ask({ socketPath, path, url, token, name }: Question): Promise<Buffer> 
       let bytes = 0;
       response.on("data", (piece: Buffer) => {
         bytes += piece.length;
-        if (bytes > ANSWER_BYTES_MAX) request.destroy(new Error("its answer is larger than 1 GiB"));
+        if (bytes > bytesMax) request.destroy(new Error(`its answer is larger than ${bytesMax >> 20} MiB`));
         else pieces.push(piece);
       });
       response.on("error", (error) => reject(unreachable(name, error, socketPath !== undefined)));

@@ -4,7 +4,7 @@ import { formatSize } from "../../lib/duration.js";
 import { FRAME_REASONS } from "../../lib/reasons.js";
 import type { IntervalStatus, SensorStatus } from "../sensor/status.js";
 import { examples, type Result, withOutput } from "./command.js";
-import { askControl } from "./control.js";
+import { askControl, askControlJson } from "./control.js";
 import { dependabilityLines } from "./dependability-lines.js";
 import { emit } from "./output.js";
 import { privilegesText } from "./privileges-line.js";
@@ -31,8 +31,7 @@ export function registerStatus(parent: Command, _result: Result): void {
         await emit(options.output, [await askControl(socket, "/metrics")]);
         return;
       }
-      const body = await askControl(socket, "/status");
-      const status = JSON.parse(body.toString("utf8")) as SensorStatus;
+      const status = await askControlJson<SensorStatus>(socket, "/status");
       await emit(options.output, [
         options.json ? `${JSON.stringify(status, null, 1)}\n` : statusText(status),
       ]);

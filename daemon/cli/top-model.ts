@@ -6,7 +6,7 @@ import { Sampling } from "../../lib/sampling.js";
 import { type Estimated, type TopAddress, type TopLink, topOf } from "../../lib/top.js";
 import { type Traffic, trafficOf } from "../../lib/traffic.js";
 import type { SensorStatus } from "../sensor/status.js";
-import { askAggregator, askControl } from "./control.js";
+import { askAggregator, askControl, askControlJson } from "./control.js";
 import { effectiveText } from "./status.js";
 
 export type Sort = "packets" | "bytes";
@@ -45,7 +45,7 @@ export async function sensorFeed(socket: string): Promise<Feed> {
   const grb = await load();
   return {
     async look(sort) {
-      const status = JSON.parse((await askControl(socket, "/status")).toString("utf8")) as SensorStatus;
+      const status = await askControlJson<SensorStatus>(socket, "/status");
       const archive = await lastInterval(socket);
       return sensorModel(grb, status, archive, sort);
     },
@@ -163,8 +163,7 @@ interface AggregatorTop {
 
 /** An aggregator: the last seconds of all its sensors together. */
 export function aggregatorFeed(url: string, token?: string): Feed {
-  const get = async (path: string) =>
-    JSON.parse((await askAggregator(url, path, token)).toString("utf8")) as unknown;
+  const get = (path: string): Promise<unknown> => askAggregator(url, path, token);
   return {
     async look(sort) {
       const range = `from=-${AGGREGATOR_WINDOW_S}s&to=now`;
