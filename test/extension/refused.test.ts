@@ -119,7 +119,8 @@ for (const [title, number] of Object.entries(NOT_STARTING)) {
     const [settings] = extensionsOf([await modules.hostile(number)]);
     const began = performance.now();
     await assert.rejects(tryExtension(settings!), { code: "BAD_EXTENSION" });
-    assert.ok(performance.now() - began < 8000);
+    // Seconds of the processor; by the clock half a minute at most, however busy the machine is.
+    assert.ok(performance.now() - began < 40_000);
   });
 }
 
