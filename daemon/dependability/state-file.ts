@@ -2,7 +2,7 @@
  * A small file of records that survives the process: a header line, then one JSON record a line. It is replaced as a whole
  * (temporary name, fsync, rename, fsync of the folder). What is damaged is put aside under a name, and begun anew.
  */
-import { readFileSync, renameSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { SavedClock } from "../../lib/dependability/service-clock.js";
@@ -42,7 +42,7 @@ export class StateFile {
   load(): SavedState | undefined {
     let text: string;
     try {
-      text = readFileSync(this.path, "utf8");
+      text = readRegular(this.path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.setAside((error as Error).message);
       return undefined;
@@ -87,6 +87,19 @@ export class StateFile {
       }
     });
     return this.#saving;
+  }
+}
+
+/** Nothing but a file of a length that we write: a pipe would hold the start up for ever. */
+function readRegular(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const about = fstatSync(file);
+    if (!about.isFile()) throw new Error("it is no regular file");
+    if (about.size > FILE_BYTES_MAX) throw new Error("it is absurdly long");
+    return readFileSync(file, "utf8");
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,6 +1,18 @@
 /** The files that carry dependability through restarts: whole, damaged, from elsewhere. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -163,6 +175,30 @@ test("a damaged file is named, kept aside and begun anew", async (t) => {
     assert.equal(sensor.status().windows["1h"].covered_s, 5);
     await sensor.stop();
     assert.equal(bench.sensor().status().windows["1h"].covered_s, 5, "the new file is sound");
+  }
+});
+
+test("what is no file at all neither holds the start up nor is read: a pipe, a link, a folder, gigabytes of nothing", async (t) => {
+  const makers: [string, (path: string) => void][] = [
+    ["pipe", (path) => void execFileSync("mkfifo", [path])],
+    ["link", (path) => symlinkSync("/etc/hostname", path)],
+    ["folder", (path) => mkdirSync(path)],
+    [
+      "gigabytes",
+      (path) => {
+        writeFileSync(path, "");
+        truncateSync(path, 8 * 2 ** 30);
+      },
+    ],
+  ];
+  for (const [name, make] of makers) {
+    const world = new Bench(t);
+    make(world.path);
+    const sensor = world.sensor();
+    assert.match(String(world.lines[0]?.msg), /is damaged and kept as/, name);
+    await sensor.stop();
+    assert.ok(lstatSync(world.path).isFile(), `${name}: begun anew`);
+    assert.ok(existsSync(`${world.path}.damaged`) || name === "link", name);
   }
 });
 
