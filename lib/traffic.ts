@@ -69,6 +69,19 @@ export type QuantityName =
 export type Quantities = Record<QuantityName, number>;
 export type MatrixName = "links4.packets" | "links4.bytes" | "links6.packets" | "links6.bytes";
 
+/** The quantities of a matrix without a link. */
+const NOTHING: Quantities = {
+  n_packets: 0,
+  n_links: 0,
+  n_sources: 0,
+  n_destinations: 0,
+  max_packets: 0,
+  max_source_packets: 0,
+  max_fan_out: 0,
+  max_destination_packets: 0,
+  max_fan_in: 0,
+};
+
 export function makeTraffic(
   v4: Planes | undefined,
   v6: Planes6 | undefined,
@@ -196,7 +209,9 @@ export function encodeTraffic(
   }
   members.push(...extensionMembers(traffic.extensions), ...more);
   const quantities = quantitiesOf(traffic);
-  const text = `${JSON.stringify(quantities, null, 1)}\n`;
+  // Every matrix that is a member has its quantities, an empty one too: silence is a statement.
+  const none = traffic.v4 === undefined ? { "links4.packets": NOTHING, "links4.bytes": NOTHING } : {};
+  const text = `${JSON.stringify({ ...none, ...quantities }, null, 1)}\n`;
   members.push({ name: MEMBERS.quantities, data: new TextEncoder().encode(text) });
   return { archive: encodeArchive(head, members), quantities };
 }

@@ -38,6 +38,28 @@ test("ingest writes one archive an interval, and a summary", (t) => {
   assert.equal(sparsewire(["matrix", "export", out]).out, sparsewire(["matrix", "export", capture]).out);
 });
 
+test("every matrix of an archive has its quantities, one without a link too", (t) => {
+  const folder = temporaryFolder(t);
+  const capture = join(folder, "a.pcap");
+  writeFileSync(capture, captureOf([["2001:db8::1", "2001:db8::2", 3]]));
+  assert.equal(sparsewire(["ingest", capture, "-o", folder]).code, 0);
+  const name = readdirSync(folder).find((file) => file.endsWith(".tar"))!;
+  const { manifest, member } = decodeArchive(readFileSync(join(folder, name)));
+  const quantities = JSON.parse(Buffer.from(member("quantities.json")!).toString()) as Record<
+    string,
+    Record<string, number>
+  >;
+  const matrices = manifest.members.map((each) => each.name).filter((file) => file.endsWith(".grb"));
+  assert.deepEqual(
+    Object.keys(quantities).toSorted(),
+    matrices.map((file) => file.replace(/\.grb$/, "")).toSorted(),
+  );
+  const [none, some] = [quantities["links4.packets"]!, quantities["links6.packets"]!];
+  assert.deepEqual(Object.keys(none), Object.keys(some));
+  assert.deepEqual([...new Set(Object.values(none))], [0]);
+  assert.equal(some.n_packets, 3);
+});
+
 test("ingest reads stdin; a damaged capture yields what precedes the damage, exit 3", (t) => {
   const folder = temporaryFolder(t);
   const whole = captureOf([["10.0.0.1", "10.0.0.2", 5]]);
