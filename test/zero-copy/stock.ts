@@ -225,7 +225,7 @@ describe("the packaged product on the kernel of Debian 12", { skip }, () => {
 
   step("mode inline fails open without tcx: XDP redirects by itself when the sensor is gone", async (t) => {
     const { machine } = server;
-    await machine.sh(`systemctl stop ${SENSOR}; rm /run/systemd/system/${SENSOR}.d/x.conf; systemctl daemon-reload
+    await machine.sh(`systemctl stop ${SENSOR}; rm -f /run/systemd/system/${SENSOR}.d/x.conf; systemctl daemon-reload
       cp /payload/inline.toml /etc/sparsewire/sensor.toml; ip link set eth2 up; ip link set eth3 up`);
     await server.start(SENSOR);
     assert.match(await server.journal(SENSOR), /"fallback":"xdp"/);
