@@ -144,19 +144,19 @@ static struct verdict parse_ethernet(struct cursor cursor) {
 
 /*
  * BSD loopback: an address family in the byte order of the writer (NULL) or of the network (LOOP). Some write an
- * EtherType there, which is larger than any family.
+ * EtherType in the last two bytes, which is larger than any family, and leave anything in the first two.
  */
 static struct verdict parse_null(struct cursor cursor) {
   if (left(&cursor) < 4) return is(SW_REASON_TRUNCATED);
-  u32 family = load32be(cursor.p);
-  if (family > 0xffff) family = load32(cursor.p);
+  u32 family = load32(cursor.p);
+  if (family > 0xffff) family = load32be(cursor.p);
   cursor.p += 4;
   switch (family) {
     case 2: return parse_ipv4(cursor);
     case 24: /* NetBSD, OpenBSD, BSD/OS */
     case 28: /* FreeBSD */
     case 30: /* Darwin */ return parse_ipv6(cursor);
-    default: return family > LENGTH_MAX ? parse_type(cursor, family) : is(SW_REASON_OTHER_ETHERTYPE);
+    default: return family > LENGTH_MAX ? parse_type(cursor, family & 0xffff) : is(SW_REASON_OTHER_ETHERTYPE);
   }
 }
 

@@ -72,6 +72,7 @@ const KNOWN: [what: string, linkType: number, frame: string, reason: string][] =
   ["NULL, little-endian", 0, `02000000${IP4}`, "ipv4"],
   ["NULL, an EtherType instead of a family", 0, `00000800${IP4}`, "ipv4"],
   ["NULL, an EtherType of IPv6, little-endian", 0, `dd860000${IP6}`, "ipv6"],
+  ["NULL, an EtherType after two bytes of anything", 0, `0f000800${IP4}`, "ipv4"],
   ["NULL, neither family nor EtherType", 0, `00000063${IP4}`, "other_ethertype"],
   ["NULL, big-endian, Darwin IPv6", 0, `0000001e${IP6}`, "ipv6"],
   ["LOOP", 108, `00000018${IP6}`, "ipv6"],

@@ -127,11 +127,11 @@ function typeOrLength(bytes: Bytes): Next {
 }
 
 function family(word: Uint8Array): Next | Parsed {
-  const value = Buffer.from(word).readUInt32BE();
-  const family = value > 0xffff ? Buffer.from(word).readUInt32LE() : value;
+  const value = Buffer.from(word).readUInt32LE();
+  const family = value > 0xffff ? Buffer.from(word).readUInt32BE() : value;
   if (family === 2) return "ipv4";
   if (IPV6_FAMILIES.includes(family)) return "ipv6";
-  return family <= 1500 ? { reason: "other_ethertype" } : family;
+  return family <= 1500 ? { reason: "other_ethertype" } : family & 0xffff;
 }
 
 function cooked(cookedHeader: Uint8Array, at: number): Next | Parsed {
