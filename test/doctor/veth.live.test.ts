@@ -202,10 +202,12 @@ const HOLDER = `
   const link = program.attach("rx0", "native");
   let tcx;
   try {
-    const tc = TcPrograms.load(${JSON.stringify(TC_OBJECT)}, { in: "mirror", out: "mirror" });
-    tcx = StandingLink.attach({ fd: tc.fd("in") }, "rx0", "tcx-ingress");
+    const both = { in: "mirror", out: "mirror" };
+    const tc = TcPrograms.load(${JSON.stringify(TC_OBJECT)}, { programs: { 2: both, 3: both } });
+    tcx = StandingLink.attach({ fd: tc.fd(2, "in") }, "rx0", "tcx-ingress");
   } catch (error) {
-    console.error(error.message);
+    // A kernel before 6.6.
+    if (error.code !== "XDP_UNSUPPORTED") throw error;
   }
   console.log(tcx === undefined ? "up" : "up with tcx");
   setInterval(() => [socket, link], 1000);
