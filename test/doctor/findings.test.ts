@@ -172,6 +172,11 @@ test("each fault of an interface is found, alone, with the command that mends it
       /^ethtool -K ens1f0 rx-vlan-filter off$/,
     ],
     [
+      subjectOf({ details: { features: { "rx-lro": true }, fixedFeatures: ["rx-lro"] } }),
+      "warn lro",
+      /^sparsewire sensor --mode host --interface ens1f0$/,
+    ],
+    [
       subjectOf({
         report: { xdp: { programId: 42, mode: "native" } },
         details: { xdpProgramName: "filter" },
@@ -217,6 +222,13 @@ test("each fault of an interface is found, alone, with the command that mends it
     assert.equal(`${finding.verdict} ${finding.check}`, expected);
     assert.match(finding.mend, mend, expected);
   }
+});
+
+test("a VLAN filter that nobody can switch off is no fault: there is no command against it", () => {
+  const subject = subjectOf({
+    details: { features: { "rx-vlan-filter": true }, fixedFeatures: ["rx-vlan-filter"] },
+  });
+  assert.deepEqual(notOk(offloadFindings(subject, true)), []);
 });
 
 test("offloads that hurt only a mirror are no fault where the host uses the interface", () => {

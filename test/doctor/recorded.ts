@@ -82,6 +82,7 @@ const details = (changes: Partial<InterfaceDetails> = {}): InterfaceDetails => (
     "rx-vlan-hw-parse": false,
     "rx-vlan-filter": false,
   },
+  fixedFeatures: [],
   tc: { programs: [], tcxUnseen: null, filtersUnseen: null },
   xdpProgramName: null,
   sockets: [],

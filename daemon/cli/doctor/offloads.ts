@@ -18,6 +18,8 @@ interface Offload {
   hurts: boolean;
 }
 
+const VLAN_FILTER = "rx-vlan-filter";
+
 const OFFLOADS: Offload[] = [
   {
     check: "lro",
@@ -66,7 +68,7 @@ const OFFLOADS: Offload[] = [
   },
   {
     check: "rx_vlan_filter",
-    feature: "rx-vlan-filter",
+    feature: VLAN_FILTER,
     key: "rx-vlan-filter",
     mirror: "frames of VLANs that are not set up here may be dropped by the NIC, uncounted",
     host: "nothing: those frames are not the host's",
@@ -83,10 +85,18 @@ export function offloadFindings(subject: Subject, isForMirror: boolean): Finding
 function finding({ report: { name }, details }: Subject, offload: Offload, isForMirror: boolean): Finding {
   const { check, feature, key, mirror, host, inline } = offload;
   const on = details.features[feature] ?? null;
-  const value = { on, feature, mirror, host, inline };
+  const fixed = details.fixedFeatures.includes(feature);
+  const value = { on, fixed, feature, mirror, host, inline };
   if (on === null) return ok(check, `${key}: the driver does not know it`, value);
   if (!on) return ok(check, `${key}: off`, value);
-  const hurts = offload.hurts && isForMirror;
-  const text = hurts ? `${key}: on; mirror: ${mirror}; inline: ${inline}` : `${key}: on; host: ${host}`;
-  return hurts ? warn(check, text, `ethtool -K ${name} ${key} off`, value) : ok(check, text, value);
+  if (!offload.hurts || !isForMirror) return ok(check, `${key}: on; host: ${host}`, value);
+  if (!fixed) {
+    const text = `${key}: on; mirror: ${mirror}; inline: ${inline}`;
+    return warn(check, text, `ethtool -K ${name} ${key} off`, value);
+  }
+  // The sensor holds the interface promiscuous, which most drivers take as: every VLAN.
+  if (feature === VLAN_FILTER)
+    return ok(check, `${key}: on, fixed; promiscuous, as a sensor holds it, most NICs do not filter`, value);
+  const text = `${key}: on, and the driver cannot switch it off; mirror: ${mirror}; inline: ${inline}; host: ${host}`;
+  return warn(check, text, `sparsewire sensor --mode host --interface ${name}`, value);
 }

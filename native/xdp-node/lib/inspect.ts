@@ -41,6 +41,8 @@ export interface InterfaceDetails {
   flowHash: Record<string, string[]> | null;
   /** Active features by the kernel's names ("rx-lro"); empty where the driver does not say. */
   features: Record<string, boolean>;
+  /** Those of them that nobody can switch on or off ("[fixed]" to ethtool). */
+  fixedFeatures: string[];
   tc: {
     programs: TcProgram[];
     /** Why tcx programs or filters could not be seen; null when they could ("EINVAL" of tcx: the kernel has none). */
@@ -62,7 +64,7 @@ export function inspectInterface(name: string): InterfaceDetails {
   const what = `look at ${name}`;
   const link = guard(what, () => native.linkInfo(index));
   const details = guard(what, () => native.ethtoolDetails(name));
-  const { features } = guard(what, () => native.ethtool(name));
+  const { features, fixed } = guard(what, () => native.ethtool(name));
   const tc = guard(what, () => native.tcPrograms(index));
   const attached = guard(what, () => native.xdpAttached(index));
   const programId = attached.native || attached.generic || attached.offload;
@@ -80,6 +82,7 @@ export function inspectInterface(name: string): InterfaceDetails {
     rss: details.rss ?? null,
     flowHash: details.flowHash ?? null,
     features,
+    fixedFeatures: fixed,
     tc: {
       programs: tc.programs,
       tcxUnseen: tc.tcx === 0 ? null : errnoName(tc.tcx),

@@ -153,6 +153,7 @@ export interface Native {
     bus?: string;
     channels?: { rx: number; tx: number; combined: number };
     features: Record<string, boolean>;
+    fixed: string[];
   };
   ethtoolDetails(name: string): {
     version?: string;

@@ -139,7 +139,11 @@ export function redirectObject(): string {
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   const found = paths.find((path) => existsSync(path));
   if (found === undefined) {
-    throw new XdpError("XDP_BAD_OBJECT", "redirect.bpf.o is not built", "fetch the package again, or build it as the README says");
+    throw new XdpError(
+      "XDP_BAD_OBJECT",
+      "redirect.bpf.o is not built",
+      "fetch the package again, or build it as the README says",
+    );
   }
   return found;
 }

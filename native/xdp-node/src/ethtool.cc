@@ -32,11 +32,15 @@ uint32_t CountFeatures(Ethtool& device) {
   return std::min(ask->data[0], kFeaturesMax);
 }
 
-// {"rx-lro": true, ...}, active features by the kernel's names. Empty when the driver does not say.
-Napi::Object FeaturesOf(Napi::Env env, Ethtool& device) {
-  Napi::Object result = Napi::Object::New(env);
+// features: {"rx-lro": true, ...}, whether each is active, by the kernel's names; fixed: names of those that nobody can
+// switch. Both empty when the driver does not say.
+void SetFeatures(Napi::Env env, Ethtool& device, Napi::Object result) {
+  Napi::Object features = Napi::Object::New(env);
+  Napi::Array fixed = Napi::Array::New(env);
+  result.Set("features", features);
+  result.Set("fixed", fixed);
   uint32_t count = CountFeatures(device);
-  if (count == 0) return result;
+  if (count == 0) return;
   // Whole words of 4 bytes, so that both structures are aligned.
   std::vector<uint32_t> names_room((sizeof(ethtool_gstrings) + count * ETH_GSTRING_LEN + 3) / 4);
   auto* names = reinterpret_cast<ethtool_gstrings*>(names_room.data());
@@ -49,18 +53,20 @@ Napi::Object FeaturesOf(Napi::Env env, Ethtool& device) {
   auto* state = reinterpret_cast<ethtool_gfeatures*>(state_room.data());
   state->cmd = ETHTOOL_GFEATURES;
   state->size = blocks;
-  if (!device.Ask(names) || !device.Ask(state)) return result;
+  if (!device.Ask(names) || !device.Ask(state)) return;
   for (uint32_t i = 0; i < std::min(count, names->len); i++) {
     const char* name = reinterpret_cast<const char*>(names->data) + i * ETH_GSTRING_LEN;
     size_t length = strnlen(name, ETH_GSTRING_LEN);
     if (length == 0) continue;
-    bool active = (state->features[i / 32].active >> (i % 32) & 1) != 0;
-    result.Set(Napi::String::New(env, name, length), Napi::Boolean::New(env, active));
+    const ethtool_get_features_block& block = state->features[i / 32];
+    uint32_t bit = 1u << i % 32;
+    Napi::String text = Napi::String::New(env, name, length);
+    features.Set(text, Napi::Boolean::New(env, (block.active & bit) != 0));
+    if ((block.available & ~block.never_changed & bit) == 0) fixed.Set(fixed.Length(), text);
   }
-  return result;
 }
 
-// ethtool(name): {driver?, bus?, channels?: {rx, tx, combined}, features}; what the driver does not answer is
+// ethtool(name): {driver?, bus?, channels?: {rx, tx, combined}, features, fixed}; what the driver does not answer is
 // absent.
 Napi::Value AskEthtool(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -81,7 +87,7 @@ Napi::Value AskEthtool(const Napi::CallbackInfo& info) {
     counts.Set("combined", channels.combined_count);
     result.Set("channels", counts);
   }
-  result.Set("features", FeaturesOf(env, device));
+  SetFeatures(env, device, result);
   return result;
 }
 

@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { interfaceCounters, probe, XdpError, XdpProgram, type XskOptions } from "../lib/index.js";
+import {
+  inspectInterface,
+  interfaceCounters,
+  probe,
+  XdpError,
+  XdpProgram,
+  type XskOptions,
+} from "../lib/index.js";
 import { enterNamespace, ip } from "./namespace.js";
 import { openSocket, openTap, receiveFrames, sendFrames, testFrame, UMEM, vethPair } from "./rig.js";
 
@@ -55,6 +62,22 @@ if (enterNamespace(import.meta.url)) {
     assert.equal(after.rx_dropped, before.rx_dropped);
     assert.equal(interfaceCounters(far).tx_packets, after.rx_packets);
     tap.close();
+  });
+
+  test("features are those that ethtool shows, with those that are fixed", (t) => {
+    const { near } = vethPair();
+    const shown = spawnSync("ethtool", ["-k", near], { encoding: "utf8" });
+    if (shown.error !== undefined) return t.skip("no ethtool: apt-get install ethtool");
+    const { features, fixedFeatures } = inspectInterface(near);
+    // The legacy names sum up several: only lines of single features have the kernel's name.
+    const lines = shown.stdout.split("\n").map((line) => /^\t?(\S+): (on|off)( \[fixed\])?/.exec(line));
+    const known = lines.filter((found) => found !== null && found[1]! in features);
+    assert.ok(known.length > 20, shown.stdout);
+    for (const [line, name, state, fixed] of known as RegExpExecArray[]) {
+      assert.equal(features[name!], state === "on", line);
+      assert.equal(fixedFeatures.includes(name!), fixed !== undefined, line);
+    }
+    assert.ok(fixedFeatures.length > 0 && fixedFeatures.length < Object.keys(features).length);
   });
 
   test("capabilities go in every thread, spinning and idle; an open socket and its map live on", () => {
