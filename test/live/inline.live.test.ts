@@ -118,6 +118,26 @@ describe("mode inline", { skip: liveSkipReason() }, () => {
     });
   });
 
+  test("frames keep their order while both ways are busy", { skip: tcpdumpSkipReason() }, async () => {
+    await withRig({}, async (rig) => {
+      const numbered = Array.from({ length: 10_000 }, (_, i) => {
+        const bytes = Buffer.concat([randomBytes(12), Buffer.from([0x88, 0xb5]), Buffer.alloc(46)]);
+        bytes.writeUInt32BE(i, 14);
+        return { bytes, length: bytes.length, linkType: LINK.ethernet };
+      });
+      const recordings = [await record(rig.right, "tx1"), await record(rig.left, "tx0")];
+      await Promise.all([
+        replayFrames(rig.left, "tx0", numbered, { rate: 20_000 }),
+        replayFrames(rig.right, "tx1", numbered, { rate: 20_000 }),
+      ]);
+      for (const from of ["rx0", "rx1"]) await rig.forwarded(from, numbered.length);
+      for (const recording of recordings) {
+        const order = (await recording.stop()).map(({ bytes }) => Buffer.from(bytes).readUInt32BE(14));
+        assert.deepEqual(order, [...numbered.keys()]);
+      }
+    });
+  });
+
   test("in real time, where that is asked for", async () => {
     await withRig({ inline: "realtime = true\n" }, async (rig) => {
       await generate(rig.left, "tx0", { count: 10_000, rate: 50_000 });
