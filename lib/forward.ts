@@ -28,20 +28,49 @@ export const forwardSchema = z.object({
 });
 export type Forward = z.output<typeof forwardSchema>;
 
-/** What happened between two readings. Frames on their way may make a figure run back by a few: it is 0 then. */
-export function forwardSince(now: readonly Forward[], before: readonly Forward[]): Forward[] {
+/**
+ * An interval's share: what `now` has beyond what earlier intervals have `told` in all. A device may drop in this interval
+ * what the one before has told as forwarded: as far as this one has nothing forwarded to take that from, it waits for one
+ * that has, so that every interval's sum is right. Add the share to `told` with forwardSum().
+ */
+export function forwardShare(now: readonly Forward[], told: readonly Forward[]): Forward[] {
   return now.map((each) => {
-    const old = before.find(({ from }) => from === each.from);
+    const old = told.find(({ from }) => from === each.from);
     if (old === undefined) return each;
     const less = (a: number, b: number): number => Math.max(0, a - b);
+    const dropped = Object.fromEntries(
+      FORWARD_DROPS.map((cause) => [cause, less(each.dropped[cause], old.dropped[cause])]),
+    ) as Forward["dropped"];
+    let early = less(old.forwarded, each.forwarded);
+    for (const cause of ["device", "tx_invalid"] as const) {
+      const waits = Math.min(early, dropped[cause]);
+      dropped[cause] -= waits;
+      early -= waits;
+    }
     return {
       ...each,
       frames: less(each.frames, old.frames),
       forwarded: less(each.forwarded, old.forwarded),
       bytes: less(each.bytes, old.bytes),
       diverted: less(each.diverted, old.diverted),
+      dropped,
+    };
+  });
+}
+
+/** Direction by direction, what two of the same interfaces are together; `a` may be empty. */
+export function forwardSum(a: readonly Forward[], b: readonly Forward[]): Forward[] {
+  return b.map((each) => {
+    const other = a.find(({ from }) => from === each.from);
+    if (other === undefined) return each;
+    return {
+      ...each,
+      frames: each.frames + other.frames,
+      forwarded: each.forwarded + other.forwarded,
+      bytes: each.bytes + other.bytes,
+      diverted: each.diverted + other.diverted,
       dropped: Object.fromEntries(
-        FORWARD_DROPS.map((cause) => [cause, less(each.dropped[cause], old.dropped[cause])]),
+        FORWARD_DROPS.map((cause) => [cause, each.dropped[cause] + other.dropped[cause]]),
       ) as Forward["dropped"],
     };
   });

@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import { type Anonymization, anonymizationOf } from "../../lib/anonymize.js";
 import { archiveName } from "../../lib/archive.js";
 import { errorLine, SparsewireError } from "../../lib/errors.js";
-import { type Forward, forwardSince } from "../../lib/forward.js";
+import { type Forward, forwardShare, forwardSum } from "../../lib/forward.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import { DROP_CAUSES, type DropCause } from "../../lib/reasons.js";
 import { unseenOf } from "../../lib/sampling.js";
@@ -83,7 +83,8 @@ export class Sensor {
   #submitting: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #hasFailed = false;
-  #forwardBefore: Forward[] = [];
+  /** What the intervals so far have said was forwarded, in all. */
+  #forwardTold: Forward[] = [];
   #finish!: (damage: string | undefined) => void;
   #reject!: (error: Error) => void;
 
@@ -295,8 +296,8 @@ export class Sensor {
   #forwardShare(): { forward?: Forward[] } {
     const now = this.source.forward?.();
     if (now === undefined) return {};
-    const forward = forwardSince(now, this.#forwardBefore);
-    this.#forwardBefore = now;
+    const forward = forwardShare(now, this.#forwardTold);
+    this.#forwardTold = forwardSum(this.#forwardTold, forward);
     return { forward };
   }
 
