@@ -3,7 +3,14 @@ import type { GraphBLAS, HyperCSR } from "graphblas-wasm";
 import { type ByteOrder, type Family, ipv6Value, swap32 } from "./address.js";
 import { addressBook } from "./links.js";
 import { type AddressRange, EVERYTHING_ELSE, type Segments, segmentsOf } from "./ranges.js";
-import { type Planes, planesOf, type Quantities, quantitiesOfMatrix, type Traffic } from "./traffic.js";
+import {
+  NOTHING,
+  type Planes,
+  planesOf,
+  type Quantities,
+  quantitiesOfMatrix,
+  type Traffic,
+} from "./traffic.js";
 
 export interface PairOptions {
   family: Family;
@@ -101,19 +108,6 @@ function figuresOf(pair: RangePair): Pick<RangeQuantities, "packets" | "n_bytes"
     bytes.dispose();
   }
 }
-
-/** Of a matrix without a link. */
-export const NOTHING: Quantities = {
-  n_packets: 0,
-  n_links: 0,
-  n_sources: 0,
-  n_destinations: 0,
-  max_packets: 0,
-  max_source_packets: 0,
-  max_fan_out: 0,
-  max_destination_packets: 0,
-  max_fan_in: 0,
-};
 
 /** Positions of the entries by pair, row-major within one; `starts` of each pair and the end; the row of each entry. */
 function sortByPair(

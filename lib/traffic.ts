@@ -70,7 +70,7 @@ export type Quantities = Record<QuantityName, number>;
 export type MatrixName = "links4.packets" | "links4.bytes" | "links6.packets" | "links6.bytes";
 
 /** The quantities of a matrix without a link. */
-const NOTHING: Quantities = {
+export const NOTHING: Quantities = {
   n_packets: 0,
   n_links: 0,
   n_sources: 0,

@@ -6,18 +6,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../../native/sandbox/store.h"
+#include "../../native/sandbox/exports.h"
 
 /* The sensor's: entries merged between two breaths of a seal. */
 #define SEAL_SLICE 32768
 #define INTERVAL_NS 1000000000ull
 
 u8 *sw_memory;
-int32_t init(void);
-int32_t queue_start(u32 index);
-u32 breathe(u32 max_frames);
-int32_t seal_begin(u32 cause);
-int32_t seal_step(u32 max_entries);
 
 static uint64_t interval;
 static int sealing;

@@ -13,8 +13,6 @@ export type Register = (parent: Command, result: Result) => void;
 
 /** Where control sockets of sensors are. */
 export const RUN_FOLDER = "/run/sparsewire";
-/** The BPF file system that sparsewire-bpf.service mounts for mode inline. */
-export const PINS_FOLDER = "/run/sparsewire-bpf";
 
 export const EXIT_CODES = `Exit codes:
   0  ok

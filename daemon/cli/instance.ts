@@ -7,7 +7,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { instanceInterface } from "../../lib/unit-name.js";
 import type { Override } from "../config/load.js";
-import { PINS_FOLDER, RUN_FOLDER, usage } from "./command.js";
+import { UNIT_PINS } from "../sensor/pins.js";
+import { RUN_FOLDER, usage } from "./command.js";
 
 const CONFIG_FOLDER = "/etc/sparsewire";
 const STATE_FOLDER = "/var/lib/sparsewire";
@@ -53,7 +54,7 @@ export function instanceOf(
       fallback("sensor", sensorNameOf(name)),
       fallback("control.socket", join(RUN_FOLDER, `sensor-${name}.sock`)),
       fallback("spool.path", join(state, "spool")),
-      fallback("inline.pins", PINS_FOLDER),
+      fallback("inline.pins", UNIT_PINS),
     ],
   };
 }

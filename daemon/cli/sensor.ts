@@ -7,7 +7,8 @@ import { credentialDefaults } from "../config/credential.js";
 import { loadConfig } from "../config/load.js";
 import { LOG_LEVELS, openLog } from "../log.js";
 import type { SensorConfig } from "../sensor/config.js";
-import { examples, PINS_FOLDER, type Result, settingOption, usage } from "./command.js";
+import { UNIT_PINS } from "../sensor/pins.js";
+import { examples, type Result, settingOption, usage } from "./command.js";
 import { collect, configPath, overridesOf, settings } from "./flags.js";
 import { instanceOf } from "./instance.js";
 
@@ -134,7 +135,7 @@ function interfaceFlags(names: string[] | undefined): [string, string, unknown][
 /** Takes off the interfaces what mode inline keeps there with on_exit = open. */
 async function release(config: SensorConfig): Promise<ExitCode> {
   const { releaseBridge } = await import("../sensor/inline-bridge.js");
-  const removed = releaseBridge(config, [config.inline.pins, PINS_FOLDER]);
+  const removed = releaseBridge(config, [config.inline.pins, UNIT_PINS]);
   const wire = [config.interface, config.inline.peer].filter((name) => name !== undefined).join(" and ");
   process.stdout.write(
     removed.length === 0

@@ -2,11 +2,12 @@
  * A small file of records that survives the process: a header line, then one JSON record a line. It is replaced as a whole
  * (temporary name, fsync, rename, fsync of the folder). What is damaged is put aside under a name, and begun anew.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { SavedClock } from "../../lib/dependability/service-clock.js";
 import type { Logger } from "../log.js";
+import { readRegular, type Unfit } from "../regular-file.js";
 
 const FORMAT = "sparsewire-dependability/1";
 /** A file that is larger than any we write is not read. */
@@ -42,7 +43,7 @@ export class StateFile {
   load(): SavedState | undefined {
     let text: string;
     try {
-      text = readRegular(this.path);
+      text = readRegular(this.path, FILE_BYTES_MAX, unfit, { followsLinks: false }).toString("utf8");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.setAside((error as Error).message);
       return undefined;
@@ -90,18 +91,8 @@ export class StateFile {
   }
 }
 
-/** Nothing but a file of a length that we write: a pipe would hold the start up for ever. */
-function readRegular(path: string): string {
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  try {
-    const about = fstatSync(file);
-    if (!about.isFile()) throw new Error("it is no regular file");
-    if (about.size > FILE_BYTES_MAX) throw new Error("it is absurdly long");
-    return readFileSync(file, "utf8");
-  } finally {
-    closeSync(file);
-  }
-}
+const unfit = ({ size }: Unfit): Error =>
+  new Error(size === undefined ? "it is no regular file" : "it is absurdly long");
 
 /** Throws an Error that says what is wrong. */
 export function parseState(text: string): SavedState {

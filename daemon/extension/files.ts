@@ -1,7 +1,7 @@
 /** Extensions as files: read and checked before anything of them runs. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { EXTENSION_FILE_BYTES_MAX, extensionFaults } from "../../lib/extension-abi.js";
+import { readRegular } from "../regular-file.js";
 
 /** The module's bytes. Throws CANNOT_READ, or BAD_EXTENSION with the first thing that is wrong. */
 export function loadExtension(name: string, file: string, memoryMax: number): Uint8Array {
@@ -29,19 +29,17 @@ export function faultsOf(bytes: Uint8Array, memoryMax: number): string[] {
 
 /** Throws CANNOT_READ, or BAD_EXTENSION where it is too large, or no file: a pipe or a device might never end. */
 export function readExtension(file: string): Uint8Array {
-  let fd: number | undefined;
   try {
-    // Without waiting for somebody who writes to a pipe.
-    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw bad(`${file} is no regular file`, "name the .wasm file itself");
-    if (stat.size > EXTENSION_FILE_BYTES_MAX) {
-      throw bad(
-        `${file} has ${stat.size} bytes: more than an extension may`,
-        `build it with less in it: ${EXTENSION_FILE_BYTES_MAX} bytes are the most`,
-      );
-    }
-    return new Uint8Array(readFileSync(fd));
+    return new Uint8Array(
+      readRegular(file, EXTENSION_FILE_BYTES_MAX, ({ size }) =>
+        size === undefined
+          ? bad(`${file} is no regular file`, "name the .wasm file itself")
+          : bad(
+              `${file} has ${size} bytes: more than an extension may`,
+              `build it with less in it: ${EXTENSION_FILE_BYTES_MAX} bytes are the most`,
+            ),
+      ),
+    );
   } catch (error) {
     if (error instanceof SparsewireError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
@@ -51,8 +49,6 @@ export function readExtension(file: string): Uint8Array {
       mend: "check its path and who may read it",
       cause: error,
     });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -20,6 +20,7 @@ import {
 } from "xdp-node";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { SensorConfig } from "./config.js";
+import { pinFolder } from "./pins.js";
 import { Seen } from "./seen.js";
 
 /** As in bpf/bridge.bpf.c. */
@@ -194,9 +195,6 @@ export class InlineBridge {
     return join(pinFolder(this.#config.inline.pins, name), kind);
   }
 }
-
-/** Where an interface's links are pinned. A BPF file system reserves the dot, and no interface's name has a colon. */
-const pinFolder = (pins: string, name: string): string => join(pins, "inline", name.replaceAll(".", ":"));
 
 /**
  * Ends what an inline sensor left in the kernel: programs off the interfaces, promiscuous mode off. Looks in each folder of

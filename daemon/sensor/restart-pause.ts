@@ -3,6 +3,7 @@
  * so that a killed one is back soon, and a start costs half a second of CPU. Without a pause an interface that is away for
  * hours would take most of a CPU from its host.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { interfaceIndex } from "xdp-node";
 import { EXIT, errorLine, exitCodeOf } from "../../lib/errors.js";
 import type { ServiceManager } from "../sd-notify.js";
@@ -40,6 +41,3 @@ function isThere(name: string): boolean {
     return false;
   }
 }
-
-const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds));

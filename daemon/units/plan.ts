@@ -7,6 +7,7 @@ import { instanceInterface, unitInstance } from "../../lib/unit-name.js";
 import { exampleConfig } from "../config/example.js";
 import { KINDS, type Kind, type KindOfConfig } from "../config/kinds.js";
 import { readToml } from "../config/toml.js";
+import { pinnedInterface, pinsOf, UNIT_PINS } from "../sensor/pins.js";
 import type { Step } from "./step.js";
 
 /** systemd/ of the repository. */
@@ -21,8 +22,6 @@ const WHAT = [
   "the unit of the aggregator",
   "a BPF file system for mode inline",
 ];
-/** What that mounts, and where sensors keep in it what bridges without them. */
-const PINS_FOLDER = "/run/sparsewire-bpf/inline";
 const UNIT_FOLDER = "/etc/systemd/system";
 const PACKAGED = ["/lib/systemd/system", "/usr/lib/systemd/system"];
 const CONFIG_FOLDER = "/etc/sparsewire";
@@ -236,8 +235,8 @@ function bridgeSteps(): Step[] {
   const { node, main } = thisProgram();
   const release = [node, main, "sensor", "--release", "--config", "/dev/null", "--interface"];
   return [
-    ...namesIn(PINS_FOLDER).map((name): Step => {
-      const wire = name.replaceAll(":", ".");
+    ...namesIn(pinsOf(UNIT_PINS)).map((name): Step => {
+      const wire = pinnedInterface(name);
       return { kind: "run", command: [...release, wire], why: `ends the bridging of ${wire}` };
     }),
     {

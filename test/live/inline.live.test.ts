@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { generate } from "../../bench/generator/generator.js";
-import type { Forward } from "../../lib/forward.js";
+import { type Forward, forwardSum } from "../../lib/forward.js";
 import { eth, LINK } from "../pcap/packet.js";
 import { accounted, type InlineOptions, InlineRig } from "./inline-rig.js";
 import { offered } from "./rig.js";
@@ -35,15 +35,8 @@ const lostOf = ({ dropped }: Forward): number =>
 /** Stops the sensor; what all manifests together say of a direction. */
 async function manifestSum(rig: InlineRig, from: string): Promise<Forward> {
   assert.equal(await rig.stop(), 0, rig.log);
-  const parts = rig.manifests().map(({ forward }) => forward!.find((each) => each.from === from)!);
-  const total = structuredClone(parts[0]!);
-  for (const part of parts.slice(1)) {
-    for (const key of ["frames", "forwarded", "bytes", "diverted"] as const) total[key] += part[key];
-    for (const cause of Object.keys(total.dropped) as (keyof Forward["dropped"])[]) {
-      total.dropped[cause] += part.dropped[cause];
-    }
-  }
-  return total;
+  const total = rig.manifests().reduce((sum: Forward[], { forward }) => forwardSum(sum, forward!), []);
+  return total.find((each) => each.from === from)!;
 }
 
 describe("mode inline", { skip: liveSkipReason() }, () => {

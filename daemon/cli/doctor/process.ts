@@ -1,5 +1,5 @@
 /** What this process may do: capabilities and limits, and the memory that the host can give. */
-import type { ProbeReport } from "xdp-node";
+import { isAtLeast, type ProbeReport } from "xdp-node";
 import { formatSize } from "../../../lib/duration.js";
 import { useOf } from "../../sensor/in-use.js";
 import { type Finding, findingsOf, plural } from "./finding.js";
@@ -111,8 +111,7 @@ function transparent({ hugePages: { transparent: choice, free } }: ProbeReport):
 function shmem({ kernel, hugePages: { shmem: choice } }: ProbeReport): Finding {
   const text = `transparent huge pages of shared memory: ${choice}`;
   // MADV_COLLAPSE, from Linux 6.1, makes them whatever the switch says, but for "deny".
-  const [major = 0, minor = 0] = kernel.split(".").map((part) => Number.parseInt(part, 10));
-  if (choice === "never" && (major > 6 || (major === 6 && minor >= 1)))
+  if (choice === "never" && isAtLeast(kernel, 6, 1))
     return memory.ok("shmem_huge_pages", `${text}; the sensor makes those that it needs by itself`, choice);
   if (choice === "advise" || choice === "always" || choice === "within_size" || choice === "force")
     return memory.ok("shmem_huge_pages", text, choice);

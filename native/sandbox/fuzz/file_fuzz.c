@@ -9,15 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../exports.h"
 #include "../file.h"
 
 __attribute__((weak)) u8 *sw_memory;
-int32_t init(void);
 u32 file_feed(u32 available, u32 eof);
 void file_open(void);
 u32 file_pending(void);
-int32_t seal_begin(u32 cause);
-int32_t seal_step(u32 max_entries);
 
 enum {
   MEMORY_PAGES = 1024,

@@ -6,14 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../store.h"
+#include "../exports.h"
 
 u8 *sw_memory;
-int32_t init(void);
-int32_t queue_start(u32 index);
-u32 breathe(u32 max_frames);
-int32_t seal_begin(u32 cause);
-int32_t seal_step(u32 max_entries);
 
 #define REQUIRE(condition) \
   if (!(condition)) __builtin_trap()

@@ -12,6 +12,7 @@ export {
   interfaceIndex,
   linkState,
 } from "./interface.js";
+export { isAtLeast } from "./kernel.js";
 export { type FileRestriction, type FileRules, landlockAbi, restrictFiles } from "./landlock.js";
 export { InterfaceWatch, type NetworkInterface, networkInterfaces } from "./links.js";
 export { BpfMap, BpfMap as XskMap } from "./map.js";
