@@ -1,8 +1,9 @@
 /** What a Debian package says about itself: copyright, changelog, man pages, completions. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { constants, gzipSync } from "node:zlib";
+import { nodeFolder, PACKAGED_NODE } from "../../native/nodes.mjs";
 
 export const MAINTAINER = "Sparsewire maintainers <sparsewire@users.noreply.github.com>";
 
@@ -56,7 +57,7 @@ export function writeCopyright(root, tree, modules) {
     "Files: usr/lib/sparsewire/native/graphblas-wasm/*\nCopyright: Sparsewire contributors; Meta Platforms, Inc. (ZSTD)\n" +
       "License: Apache-2.0 and BSD-3-Clause\nComment: see NOTICE in that folder",
     `Files: usr/lib/sparsewire/bin/node\nCopyright: Node.js contributors, and the authors of what it contains\nLicense: Expat\n` +
-      `Comment: Node.js ${process.version}, as it was used to build this package; all of its licences are in\n` +
+      `Comment: Node.js ${PACKAGED_NODE} as its authors build it; all of its licences are in\n` +
       " /usr/share/doc/sparsewire/LICENSE.node.gz",
     ...modules.map(moduleStanza(root)),
   ];
@@ -88,17 +89,5 @@ function licenseText(id) {
 }
 
 function nodeLicense() {
-  const prefix = dirname(dirname(process.execPath));
-  const places = [
-    "LICENSE",
-    "share/doc/nodejs/LICENSE",
-    "share/doc/node/LICENSE",
-    "share/doc/nodejs/copyright",
-  ];
-  const found = places.map((place) => join(prefix, place)).find((path) => existsSync(path));
-  if (found === undefined)
-    throw new Error(
-      `the licence of Node.js is not beside ${process.execPath}: it may not be passed on without it`,
-    );
-  return readFileSync(found, "utf8");
+  return readFileSync(join(nodeFolder(PACKAGED_NODE), "LICENSE"), "utf8");
 }
