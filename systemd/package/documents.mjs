@@ -1,8 +1,8 @@
 /** What a Debian package says about itself: copyright, changelog, man pages, completions. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { constants, gzipSync } from "node:zlib";
 import { nodeFolder, PACKAGED_NODE } from "../../native/nodes.mjs";
 
 export const MAINTAINER = "Sparsewire maintainers <sparsewire@users.noreply.github.com>";
@@ -13,11 +13,11 @@ export function write(path, content) {
   writeFileSync(path, content, { mode: 0o644 });
 }
 
-/** gzip as policy wants it: best, without name and time, so that the same text gives the same bytes. */
+/** gzip as policy wants it: best, without name and time. Not by Node's zlib, whose releases compress differently. */
 function compressed(text) {
-  const bytes = gzipSync(text, { level: constants.Z_BEST_COMPRESSION });
-  bytes[9] = 3; // the operating system in the header: Unix, whatever zlib believes
-  return bytes;
+  const { stdout, status, error } = spawnSync("gzip", ["-9n"], { input: text, maxBuffer: 1 << 26 });
+  if (status !== 0) throw new Error(`gzip failed (${error?.code ?? status})`);
+  return stdout;
 }
 
 /** Man pages and completions are made from the command tree and the configurations' schemas: they cannot be out of date. */
