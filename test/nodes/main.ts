@@ -27,6 +27,7 @@ const FAST = [
   "dist/test/aggregator/upload.",
   "dist/test/aggregator/crash.live.",
   "dist/test/live/privileges.live.",
+  "dist/test/live/demo.live.",
   "dist/test/live/lifecycle.live.",
   "dist/test/live/accounting.live.",
   "dist/test/live/host.live.",
