@@ -38,7 +38,7 @@ function filesBelow(path, found = []) {
 
 /** SHA-256 over names and contents of files (paths relative to the root). */
 export function hashOf(paths) {
-  const hash = createHash("sha256").update(process.version).update(process.arch);
+  const hash = createHash("sha256").update(process.arch);
   for (const path of [...paths].sort())
     hash
       .update(path)
@@ -119,17 +119,33 @@ function graphblas() {
   run(process.execPath, ["native/graphblas-wasm/build.mjs"]);
 }
 
-/** Node's own headers, when they lie beside the binary; else node-gyp fetches them. */
+/**
+ * The addon knows of Node no more than N-API, which is the same in every release: it is built against the npm package
+ * of those headers, whatever Node.js builds it, and with no need to fetch any. Laid out as node-gyp wants them.
+ */
 function headers() {
-  const prefix = dirname(dirname(process.execPath));
-  return existsSync(join(prefix, "include/node/node_api.h")) ? [`--nodedir=${prefix}`] : [];
+  const folder = join(root, "node_modules/.sparsewire/node-api");
+  const include = join(folder, "include/node");
+  mkdirSync(include, { recursive: true });
+  const from = join(root, "node_modules/node-api-headers/include");
+  for (const name of readdirSync(from)) copyFileSync(join(from, name), join(include, name));
+  const release = { cflags: ["-O2"], conditions: [] };
+  const defaults = {
+    default_configuration: "Release",
+    configurations: { Release: release, Debug: release },
+    cflags: ["-fPIC", "-pthread"],
+    ldflags: ["-pthread"],
+  };
+  writeFileSync(join(include, "common.gypi"), JSON.stringify({ target_defaults: defaults }));
+  writeFileSync(join(include, "config.gypi"), JSON.stringify({ target_defaults: {}, variables: {} }));
+  return folder;
 }
 
 function addon() {
   const gyp = join(root, "node_modules/node-gyp/bin/node-gyp.js");
   run(
     process.execPath,
-    [gyp, "configure", "build", "--silent", "--jobs=max", ...headers()],
+    [gyp, "configure", "build", "--silent", "--jobs=max", `--nodedir=${headers()}`],
     join(root, "native/xdp-node"),
   );
 }

@@ -10,6 +10,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, hashOf } from "./build.mjs";
+import { judgeNode } from "./node-range.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -40,12 +41,11 @@ function say(text) {
 }
 
 function checkNode() {
-  const [major, minor] = process.versions.node.split(".").map(Number);
   if (process.platform !== "linux")
     fail(`Sparsewire runs on Linux, this is ${process.platform}`, "use a Linux machine");
-  if (major < 20 || (major === 20 && minor < 19)) {
-    fail(`Node.js ${process.versions.node} is too old`, "install Node.js 20.19 or newer");
-  }
+  const { refusal, mend, warning } = judgeNode(process.versions.node);
+  if (refusal !== undefined) fail(refusal, mend);
+  if (warning !== undefined) say(`warning: ${warning}`);
 }
 
 /** Those of `names` that dpkg does not have installed. */

@@ -38,7 +38,7 @@ const DESCRIPTION = `who talks to whom on a network, exactly, at line rate
  frame accounted for. Frames are received by AF_XDP inside a WebAssembly
  sandbox. Sensors ship their matrices to an aggregator.
  .
- The package brings the Node.js that it was built with.`;
+ The package brings a Node.js of its own, of a long-term release.`;
 
 const say = (text) => process.stderr.write(`package: ${text}\n`);
 

@@ -6,6 +6,7 @@ import {
   heldPrivileges,
   installSeccomp,
   openNotifySocket,
+  openUrings,
   restrictFiles,
   setDumpable,
 } from "xdp-node";
@@ -59,11 +60,12 @@ export class Privileges {
   /**
    * Confines this process, all of its threads, for good. Call it once everything is open.
    *
-   * @throws SparsewireError NO_USER, NOT_ROOT (privileges.user), CONFINED_WRITE (a folder could not be written any more)
+   * @throws SparsewireError NO_USER, NOT_ROOT (privileges.user), URING_OPEN, CONFINED_WRITE (a folder could not be written any more)
    * @throws XdpError when the kernel refuses: end the process, for it may be confined in part
    */
   confine(): void {
     const { drop, sandbox, user } = this.#config;
+    if (sandbox) requireNoUring();
     if (user !== undefined) become(user);
     // Landlock before the capabilities go: opening its paths may need them.
     if (sandbox) this.#restrictFiles();
@@ -171,6 +173,19 @@ function become(user: string): void {
 
 /** Missing from Node's types. */
 const { initgroups } = process as unknown as { initgroups(user: string, group: number): void };
+
+/** By a ring a confined process could do what its filter refuses, and libuv aborts when it can no longer use its own. */
+function requireNoUring(): void {
+  if (openUrings().length === 0) return;
+  throw new SparsewireError(
+    "URING_OPEN",
+    "this process has an io_uring and could not be started without one",
+    {
+      exit: EXIT.unsupported,
+      mend: "start it where io_uring_setup is refused (SystemCallFilter= of a unit), or set privileges.sandbox = false",
+    },
+  );
+}
 
 /** Root without capabilities is a user like any other: folders that are somebody else's turn read-only. */
 function requireWritable(grants: Grant[]): void {

@@ -25,7 +25,8 @@
         "src/socket.cc",
         "src/standing.cc",
         "src/thread.cc",
-        "src/umem.cc"
+        "src/umem.cc",
+        "src/uring.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
       "libraries": ["-lbpf"],

@@ -1,8 +1,9 @@
 /** What a Debian package says about itself: copyright, changelog, man pages, completions. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { constants, gzipSync } from "node:zlib";
+import { nodeFolder, PACKAGED_NODE } from "../../native/nodes.mjs";
 
 export const MAINTAINER = "Sparsewire maintainers <sparsewire@users.noreply.github.com>";
 
@@ -12,11 +13,11 @@ export function write(path, content) {
   writeFileSync(path, content, { mode: 0o644 });
 }
 
-/** gzip as policy wants it: best, without name and time, so that the same text gives the same bytes. */
+/** gzip as policy wants it: best, without name and time. Not by Node's zlib, whose releases compress differently. */
 function compressed(text) {
-  const bytes = gzipSync(text, { level: constants.Z_BEST_COMPRESSION });
-  bytes[9] = 3; // the operating system in the header: Unix, whatever zlib believes
-  return bytes;
+  const { stdout, status, error } = spawnSync("gzip", ["-9n"], { input: text, maxBuffer: 1 << 26 });
+  if (status !== 0) throw new Error(`gzip failed (${error?.code ?? status})`);
+  return stdout;
 }
 
 /** Man pages and completions are made from the command tree and the configurations' schemas: they cannot be out of date. */
@@ -56,7 +57,7 @@ export function writeCopyright(root, tree, modules) {
     "Files: usr/lib/sparsewire/native/graphblas-wasm/*\nCopyright: Sparsewire contributors; Meta Platforms, Inc. (ZSTD)\n" +
       "License: Apache-2.0 and BSD-3-Clause\nComment: see NOTICE in that folder",
     `Files: usr/lib/sparsewire/bin/node\nCopyright: Node.js contributors, and the authors of what it contains\nLicense: Expat\n` +
-      `Comment: Node.js ${process.version}, as it was used to build this package; all of its licences are in\n` +
+      `Comment: Node.js ${PACKAGED_NODE} as its authors build it; all of its licences are in\n` +
       " /usr/share/doc/sparsewire/LICENSE.node.gz",
     ...modules.map(moduleStanza(root)),
   ];
@@ -88,17 +89,5 @@ function licenseText(id) {
 }
 
 function nodeLicense() {
-  const prefix = dirname(dirname(process.execPath));
-  const places = [
-    "LICENSE",
-    "share/doc/nodejs/LICENSE",
-    "share/doc/node/LICENSE",
-    "share/doc/nodejs/copyright",
-  ];
-  const found = places.map((place) => join(prefix, place)).find((path) => existsSync(path));
-  if (found === undefined)
-    throw new Error(
-      `the licence of Node.js is not beside ${process.execPath}: it may not be passed on without it`,
-    );
-  return readFileSync(found, "utf8");
+  return readFileSync(join(nodeFolder(PACKAGED_NODE), "LICENSE"), "utf8");
 }

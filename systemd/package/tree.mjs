@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
+import { fetchNode, PACKAGED_NODE } from "../../native/nodes.mjs";
 
 /** Of dependencies: code, data that code reads, licences. */
 const RUN_TIME = /(\.(js|cjs|mjs|json|node|wasm)|^(licen[cs]e|notice|copying)\b.*)$/i;
@@ -149,13 +150,12 @@ export function fillTree(root, target) {
 
 /** package.json as far as it is read at run time, and the command with the interpreter that comes along. */
 function copyManifest(root, target) {
-  const { name, version, description, license, type, exports } = JSON.parse(
+  const { name, version, description, license, type, engines, nodes, exports } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8"),
   );
-  writeFileSync(
-    join(target, "package.json"),
-    `${JSON.stringify({ name, version, description, license, type, exports }, null, 2)}\n`,
-  );
+  const manifest = { name, version, description, license, type, engines, nodes, exports };
+  writeFileSync(join(target, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  copy(join(root, "native/node-range.mjs"), join(target, "native/node-range.mjs"));
   const main = join(target, "dist/daemon/cli/main.js");
   const text = readFileSync(main, "utf8");
   if (!text.startsWith("#!/usr/bin/env node\n"))
@@ -164,10 +164,13 @@ function copyManifest(root, target) {
   chmodSync(main, 0o755);
 }
 
-/** The Node.js that builds the package goes along: distributions have older ones. Symbols for debuggers stay out. */
+/**
+ * A Node.js goes along, the same whatever builds the package: distributions have older ones, and none of a long-term
+ * release in support. Symbols for debuggers stay out.
+ */
 function copyNode(target) {
   const node = join(target, "bin/node");
-  copy(process.execPath, node, 0o755);
+  copy(join(fetchNode(PACKAGED_NODE), "bin/node"), node, 0o755);
   for (const file of [node, ...NATIVE.map(([name]) => join(target, name))])
     spawnSync("strip", ["--strip-unneeded", "--remove-section=.comment", "--remove-section=.note", file]);
 }

@@ -1,9 +1,17 @@
 /** What a running sensor is left with: everything it needs, and nothing that an intruder would. */
 import assert from "node:assert/strict";
-import { chownSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { landlockAbi } from "xdp-node";
+import { canMakeUring, heldPrivileges, landlockAbi } from "xdp-node";
 import { generate } from "../../bench/generator/generator.js";
 import { Rig, sleep } from "./rig.js";
 import type { IntruderReport } from "./tools/intruder.js";
@@ -13,6 +21,17 @@ const INTRUDER = new URL("./tools/intruder.js", import.meta.url).href;
 /** Frames are counted to the last one here, on a machine that may be busy. */
 const tables = "[shedding]\nenabled = false\n";
 const hasLandlock = landlockAbi() >= 2;
+
+/** What stands in this process's own way. */
+const FILTERS = heldPrivileges().seccomp.filters;
+
+function targetOf(pid: number, fd: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return "closed meanwhile";
+  }
+}
 
 /** Sends SIGUSR2 to the intruder in a sensor and waits for what it says. */
 async function intrude(rig: Rig, report: string): Promise<IntruderReport> {
@@ -91,7 +110,11 @@ describe("a confined sensor", { skip: liveSkipReason() }, () => {
         assert.equal(privileges.no_new_privs, true);
         assert.equal(privileges.dumpable, false);
         assert.ok(privileges.threads > 4);
-        assert.deepEqual([seccomp.mode, seccomp.filters], ["filter", 1]);
+        // One refuses io_uring from the start, unless that was refused already; the other confines.
+        assert.deepEqual([seccomp.mode, seccomp.filters], ["filter", FILTERS + (canMakeUring() ? 2 : 1)]);
+        const open = readdirSync(`/proc/${rig.child!.pid}/fd`).map((fd) => targetOf(rig.child!.pid!, fd));
+        assert.ok(open.includes("anon_inode:[eventpoll]"));
+        assert.ok(!open.includes("anon_inode:[io_uring]"), "no ring");
         assert.deepEqual(landlock?.write, hasLandlock ? [rig.spool] : undefined);
         const metrics = await rig.metrics();
         assert.match(

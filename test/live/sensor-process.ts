@@ -23,6 +23,8 @@ const LOOK_MS = 25;
 export interface ProcessOptions {
   /** Arguments of the command; default: those that read the file that `write` has written. */
   args?: (own: SensorProcess) => readonly string[];
+  /** The Node.js that runs it; default: the one that runs the tests. */
+  node?: string;
   /** Arguments of node before the command, and variables of its environment. */
   nodeArgs?: readonly string[];
   env?: NodeJS.ProcessEnv;
@@ -60,8 +62,13 @@ export class SensorProcess {
   /** Starts the sensor and waits until it answers, and `isUp`; rejects with its log when it ends instead, or does not. */
   async start(isUp: (status: SensorStatus) => boolean = () => true): Promise<void> {
     const log = openSync(join(this.folder, "sensor.log"), "a");
-    const { nodeArgs = [], args = ({ config }) => ["--config", config], env } = this.#options;
-    const child = this.#namespace.spawn(process.execPath, [...nodeArgs, CLI, "sensor", ...args(this)], {
+    const {
+      node = process.execPath,
+      nodeArgs = [],
+      args = ({ config }) => ["--config", config],
+      env,
+    } = this.#options;
+    const child = this.#namespace.spawn(node, [...nodeArgs, CLI, "sensor", ...args(this)], {
       stdio: ["ignore", log, log],
       env: { ...process.env, ...env },
     });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT, requireProgram, temporaryFolder } from "../cli/command.js";
 import { captureOf } from "../cli/traffic.js";
+import { PACKAGED_NODE } from "../nodes/releases.js";
 
 const HOME = "usr/lib/sparsewire";
 
@@ -90,6 +91,8 @@ test("the package has what a machine without compilers and Node.js needs, and no
       cwd: folder,
     });
   assert.equal(command(["--version"]).trim(), version);
+  // Whatever builds the package, it brings the release that is pinned.
+  assert.equal(run(join(tree, HOME, "bin/node"), ["--version"]).trim(), `v${PACKAGED_NODE}`);
   writeFileSync(join(folder, "a.pcap"), captureOf([["10.0.0.1", "10.0.0.2", 3]]));
   mkdirSync(join(folder, "out"));
   command(["ingest", "a.pcap", "-o", "out"]);

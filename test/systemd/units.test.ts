@@ -65,3 +65,40 @@ test("the README explains every hardening line and every capability of the units
     for (const capability of text.match(/CAP_\w+/g) ?? []) assert.ok(readme.includes(capability), capability);
   }
 });
+
+/** System calls by name of a filter set, as the systemd that is installed has them. */
+function callsOf(set: string): string[] {
+  const { stdout } = spawnSync("systemd-analyze", ["syscall-filter", set], { encoding: "utf8" });
+  const names = stdout.split("\n").filter((line) => /^\s+[@\w]/.test(line));
+  return names.flatMap((line) => (line.trim().startsWith("@") ? callsOf(line.trim()) : [line.trim()]));
+}
+
+/** What the lines SystemCallFilter= of a unit leave, in their order: the first one says that they list what is allowed. */
+function callsLeft(unit: string): Set<string> {
+  const left = new Set<string>();
+  for (const [, not, words] of readFileSync(join(ROOT, "systemd", unit), "utf8").matchAll(
+    /^SystemCallFilter=(~?)(.*)$/gm,
+  )) {
+    for (const call of words!.split(" ").flatMap((word) => (word.startsWith("@") ? callsOf(word) : [word]))) {
+      if (not === "") left.add(call);
+      else left.delete(call);
+    }
+  }
+  return left;
+}
+
+test("no daemon's unit lets io_uring through, so that it need not start twice", (t) => {
+  if (!requireProgram(t, "systemd-analyze")) return;
+  if (!callsOf("@system-service").includes("epoll_wait"))
+    return t.skip("systemd-analyze does not list the calls of a set");
+  for (const unit of UNITS.filter((name) => name !== "sparsewire-bpf.service")) {
+    const left = callsLeft(unit);
+    for (const call of ["epoll_pwait", "futex", "execve", "seccomp", "landlock_restrict_self"])
+      assert.ok(left.has(call), `${unit} needs ${call}`);
+    assert.deepEqual(
+      [...left].filter((call) => call.startsWith("io_uring")),
+      [],
+      unit,
+    );
+  }
+});

@@ -77,3 +77,4 @@ export {
   threadId,
 } from "./thread.js";
 export { Umem, type UmemRange } from "./umem.js";
+export { canMakeUring, openUrings, restartWithoutUring } from "./uring.js";

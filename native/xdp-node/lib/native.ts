@@ -220,6 +220,8 @@ export interface Native {
   seccompRules(): { name: string; number: number; when: string; errno: number; why: string }[];
   setDumpable(on: boolean): void;
   isDumpable(): boolean;
+  uringErrno(): number;
+  restartWithoutUring(path: string, argv: string[], descriptors: number[]): never;
 }
 
 const addonPath = fileURLToPath(new URL("../../build/Release/xdp_node.node", import.meta.url));

@@ -34,6 +34,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSocket(env, exports);
   InitStanding(env, exports);
   InitThread(env, exports);
+  InitUring(env, exports);
   return exports;
 }
 

@@ -5,12 +5,24 @@
 // calls that no list of ours foresees; they would fail in the field, in odd places. What an intruder needs to
 // leave the process, to gain rights or to reach the kernel's rarely used parts is known, and it is all here.
 #pragma once
+#include <linux/audit.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
 #include <cstdint>
 
 namespace xdp {
+
+#if defined(__x86_64__)
+constexpr uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
+#else
+#error "the numbers of system calls of this architecture have not been checked"
+#endif
+
+// Set in the numbers of x32 calls.
+constexpr uint32_t kX32 = 0x40000000;
 
 // The newest call that this table was written against: set_mempolicy_home_node, Linux 5.17. The same number on
 // x86-64 and aarch64, and so are all after it. x32 calls (bit 30) lie above it as well.

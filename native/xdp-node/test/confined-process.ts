@@ -2,7 +2,13 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { BPF_COMMANDS, heldPrivileges, installSeccomp } from "../lib/index.js";
+import {
+  BPF_COMMANDS,
+  canMakeUring,
+  heldPrivileges,
+  installSeccomp,
+  restartWithoutUring,
+} from "../lib/index.js";
 import { attemptable, attemptCall, HARMFUL_IF_ALLOWED, notRefused } from "./attempt.js";
 
 async function startWorker(): Promise<Worker> {
@@ -16,6 +22,9 @@ async function ask(worker: Worker): Promise<unknown> {
   return (await once(worker, "message"))[0];
 }
 
+// libuv aborts when it loses a ring that it has.
+if (canMakeUring())
+  restartWithoutUring(process.execPath, ["node", ...process.execArgv, ...process.argv.slice(1)]);
 const early = await startWorker();
 const before = attemptable()
   .filter(({ name }) => !HARMFUL_IF_ALLOWED.has(name))
