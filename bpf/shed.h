@@ -129,7 +129,7 @@ static __always_inline void shed_ipv4(struct shed_frame *frame, __u8 *p, void *e
 	/* By each length a header can have: a pointer moved by what a frame says takes CAP_PERFMON. */
 	if (!(*(__u16 *)(p + 6) & bpf_htons(0x3fff))) {
 #pragma unroll
-		for (int i = 5; i < 16; i++)
+		for (__u32 i = 5; i < 16; i++)
 			if (words == i)
 				ports = shed_ports(protocol, p + 4 * i, end);
 	}

@@ -218,7 +218,7 @@ export async function build({
   for (const step of STEPS) {
     const stamp = join(stamps, step.name);
     const inputs = step.inputs().filter((path) => existsSync(join(root, path)));
-    const wanted = hashOf(inputs, step.isClang ? toolchain().identity : "");
+    const wanted = hashOf(inputs, step.isClang ? [toolchain().identity, ...warningFlags()].join() : "");
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && existsSync(join(root, step.output)))
       continue;
     say(`building ${step.name}`);

@@ -88,6 +88,8 @@ export class PrivateApt {
       "Dir::Cache::pkgcache=",
       "Dir::Cache::srcpkgcache=",
       "APT::Sandbox::User=root",
+      // A mirror may be some weeks behind, which apt refuses for a suite that changes every day.
+      "Acquire::Check-Valid-Until=false",
     ].flatMap((option) => ["-o", option]);
     run("apt-get", [...this.#options, "-qq", "update"]);
   }
