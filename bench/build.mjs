@@ -5,8 +5,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { toolchain } from "../native/toolchain.mjs";
 
-const CLANG = process.env.CLANG ?? "clang-16";
 const BPF_FLAGS = ["-O2", "-g", "-target", "bpf", "-Wall", "-Wextra", `-I/usr/include/${multiarch()}`];
 const NATIVE_FLAGS = ["-O2", "-g", "-Wall", "-Wextra", "-D_GNU_SOURCE"];
 
@@ -76,11 +76,12 @@ function compile(tool, root, output) {
   const flags = [...(tool.bpf ? [...BPF_FLAGS, "-c"] : NATIVE_FLAGS), ...(tool.flags ?? [])];
   const also = tool.also === undefined ? [] : cFiles(join(root, tool.also), /^(?!bench).*\.c$/);
   const sources = [...tool.sources, ...also];
-  const result = spawnSync(CLANG, [...flags, "-o", temporary, ...sources, ...(tool.libraries ?? [])], {
+  const { clang } = toolchain();
+  const result = spawnSync(clang, [...flags, "-o", temporary, ...sources, ...(tool.libraries ?? [])], {
     cwd: join(root, tool.folder),
     encoding: "utf8",
   });
-  if (result.error) throw new Error(`cannot run ${CLANG}: ${result.error.message}; run npm run setup`);
+  if (result.error) throw new Error(`cannot run ${clang}: ${result.error.message}; run npm run setup`);
   if (result.status !== 0) throw new Error(`cannot build ${tool.output}:\n${result.stderr}`);
   if (result.stderr) process.stderr.write(result.stderr);
   renameSync(temporary, output);

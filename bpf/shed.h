@@ -129,7 +129,7 @@ static __always_inline void shed_ipv4(struct shed_frame *frame, __u8 *p, void *e
 	/* By each length a header can have: a pointer moved by what a frame says takes CAP_PERFMON. */
 	if (!(*(__u16 *)(p + 6) & bpf_htons(0x3fff))) {
 #pragma unroll
-		for (int i = 5; i < 16; i++)
+		for (__u32 i = 5; i < 16; i++)
 			if (words == i)
 				ports = shed_ports(protocol, p + 4 * i, end);
 	}
@@ -155,9 +155,10 @@ static __always_inline void shed_ipv6(struct shed_frame *frame, __u8 *p, void *e
 }
 
 /* Reads an Ethernet frame; `frame` comes with the hash's seed and as no IP. What is no IP behind at most SHED_VLAN_TAGS
- * tags is told apart by its Ethernet addresses. A function of its own: inlined, the compiler puts a small value where it
- * had saved a pointer, which the verifier takes from those with CAP_PERFMON only. */
-static __noinline int shed_parse(struct shed_frame *frame, void *data, void *end)
+ * tags is told apart by its Ethernet addresses. Returns the flow's hash. A function of its own: inlined, the compiler puts
+ * a small value where it had saved a pointer, which the verifier takes from those with CAP_PERFMON only. And what it
+ * returns is used: a result that nobody needs clang 19 leaves out, and the kernel refuses whatever R0 then holds. */
+static __noinline __u64 shed_parse(struct shed_frame *frame, void *data, void *end)
 {
 	__u8 *p = data;
 	__u64 low = 0, high = 0;
@@ -168,10 +169,10 @@ static __noinline int shed_parse(struct shed_frame *frame, void *data, void *end
 			shed_ipv4(frame, p, end);
 		else if (data + 40 <= end && p[0] >> 4 == 6)
 			shed_ipv6(frame, p, end);
-		return 0;
+		return frame->flow;
 	}
 	if (data + 14 > end)
-		return 0;
+		return frame->flow;
 	type = *(__u16 *)(p + 12);
 	p += 14;
 #pragma unroll
@@ -179,7 +180,7 @@ static __noinline int shed_parse(struct shed_frame *frame, void *data, void *end
 		if (type != bpf_htons(0x8100) && type != bpf_htons(0x88a8))
 			break;
 		if ((void *)p + 4 > end)
-			return 0;
+			return frame->flow;
 		type = *(__u16 *)(p + 2);
 		p += 4;
 	}
@@ -192,7 +193,7 @@ static __noinline int shed_parse(struct shed_frame *frame, void *data, void *end
 		__builtin_memcpy(&high, data + 8, 4);
 		frame->flow = shed_add(shed_add(frame->flow, low), high << 16 | type);
 	}
-	return 0;
+	return frame->flow;
 }
 
 static __always_inline void shed_count(struct shed_count *count, __u32 packets, __u64 bytes)
@@ -242,8 +243,7 @@ static __always_inline int shed_frame(__u64 word, void *data, void *end, __u32 p
 		sum->longest = longest;
 	if (packets > sum->cluster)
 		sum->cluster = packets;
-	shed_parse(&frame, data, end);
-	if (shed_keeps(all, frame.flow, shift))
+	if (shed_keeps(all, shed_parse(&frame, data, end), shift))
 		return 0;
 	row = (frame.family * 4 + frame.transport) ^ nothing;
 	if (row < SHED_PROTOCOLS)

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * Builds everything that is built, from the sources in the tree, with one pinned toolchain (clang-16, lld-16):
- * TypeScript, the sandbox's C header and wasm, graphblas wasm, the BPF object, the addon, the bench tools.
+ * Builds everything that is built, from the sources in the tree, with the newest clang there is (toolchain.mjs):
+ * TypeScript, the sandbox's C header and wasm, graphblas wasm, the BPF objects, the addon, the bench tools.
  *
- * Each step is skipped while the hash of its inputs is the one it was last built from.
+ * Each step is skipped while the hash of its inputs, and of the compiler, is the one it was last built from.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,10 +18,9 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { toolchain, WASM_FEATURES, warningFlags } from "./toolchain.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const CLANG = process.env.CLANG ?? "clang-16";
-const LLD = process.env.WASM_LD ?? "wasm-ld-16";
 const XDP_NODE_PROGRAM = "native/xdp-node/bpf/redirect.bpf.o";
 const SKIP = new Set(["node_modules", "dist", "build", ".git"]);
 
@@ -36,9 +35,9 @@ function filesBelow(path, found = []) {
   return found;
 }
 
-/** SHA-256 over names and contents of files (paths relative to the root). */
-export function hashOf(paths) {
-  const hash = createHash("sha256").update(process.arch);
+/** SHA-256 over names and contents of files (paths relative to the root), and what else decides. */
+export function hashOf(paths, more = "") {
+  const hash = createHash("sha256").update(process.arch).update(more);
   for (const path of [...paths].sort())
     hash
       .update(path)
@@ -73,18 +72,21 @@ async function sandbox() {
   const names = readdirSync(folder)
     .filter((name) => name.endsWith(".c"))
     .map((name) => name.replace(/\.c$/, ""));
-  const compile =
-    "--target=wasm32 -O3 -std=c11 -nostdlib -ffreestanding -matomics -mbulk-memory -msimd128 -Wall -Wextra -Werror".split(
-      " ",
-    );
+  const { clang, wasmLd } = toolchain();
+  const compile = [
+    ..."--target=wasm32 -O3 -std=c11 -nostdlib -ffreestanding".split(" "),
+    ...WASM_FEATURES,
+    ...["-matomics", "-msimd128"],
+    ...warningFlags(),
+  ];
   // Optimised when compiled, not when linked: clang hands -O3 at the link to wasm-opt, where one is in the path.
   const link =
     "--no-entry --import-memory --shared-memory --max-memory=4294967296 -z stack-size=131072 --stack-first -O2".split(
       " ",
     );
-  for (const name of names) run(CLANG, [...compile, "-c", `${name}.c`, "-o", `build/obj/${name}.o`], folder);
+  for (const name of names) run(clang, [...compile, "-c", `${name}.c`, "-o", `build/obj/${name}.o`], folder);
   const module = (objects, output) =>
-    run(LLD, [...link, ...objects.map((name) => `build/obj/${name}.o`), "-o", `build/${output}`], folder);
+    run(wasmLd, [...link, ...objects.map((name) => `build/obj/${name}.o`), "-o", `build/${output}`], folder);
   module(
     names.filter((name) => name !== "bench"),
     "capture.wasm",
@@ -93,6 +95,7 @@ async function sandbox() {
 }
 
 function bpf() {
+  const { clang } = toolchain();
   mkdirSync(join(root, "bpf/build"), { recursive: true });
   for (const name of readdirSync(join(root, "bpf")).filter((file) => file.endsWith(".bpf.c"))) {
     const flags = [
@@ -101,14 +104,13 @@ function bpf() {
       "-target",
       "bpf",
       "-mcpu=v3",
-      "-Wall",
-      "-Werror",
+      ...warningFlags(),
       "-ffreestanding",
       "-I../native/sandbox/build",
       "-idirafter",
       multiarchInclude(),
     ];
-    run(CLANG, [...flags, "-c", name, "-o", `build/${name.replace(/\.c$/, ".o")}`], join(root, "bpf"));
+    run(clang, [...flags, "-c", name, "-o", `build/${name.replace(/\.c$/, ".o")}`], join(root, "bpf"));
   }
   // The npm package has a copy: there is no bpf/ beside it.
   mkdirSync(join(root, "native/xdp-node/bpf"), { recursive: true });
@@ -160,6 +162,7 @@ async function extensions() {
 }
 
 const isC = (path) => /\.(c|cc|h|gyp|mjs)$/.test(path);
+const BUILDERS = ["native/build.mjs", "native/toolchain.mjs"];
 const STEPS = [
   {
     name: "TypeScript",
@@ -173,15 +176,17 @@ const STEPS = [
   },
   {
     name: "sandbox",
+    isClang: true,
     make: sandbox,
     inputs: () =>
       filesBelow("native/sandbox")
         .filter(isC)
-        .concat("lib/abi.ts", "lib/abi-host.ts", "lib/abi-header.ts", "lib/reasons.ts", "native/build.mjs"),
+        .concat("lib/abi.ts", "lib/abi-host.ts", "lib/abi-header.ts", "lib/reasons.ts", ...BUILDERS),
     output: "native/sandbox/build/capture.wasm",
   },
   {
     name: "BPF",
+    isClang: true,
     make: bpf,
     inputs: () =>
       filesBelow("bpf").concat(
@@ -189,20 +194,23 @@ const STEPS = [
         "lib/abi-host.ts",
         "lib/abi-header.ts",
         "lib/reasons.ts",
-        "native/build.mjs",
+        ...BUILDERS,
       ),
     output: XDP_NODE_PROGRAM,
   },
   {
     name: "extensions",
+    isClang: true,
     make: extensions,
-    inputs: () => filesBelow("native/extension").filter(isC),
+    inputs: () => filesBelow("native/extension").filter(isC).concat("native/toolchain.mjs"),
     output: "native/extension/build/template.wasm",
   },
   {
     name: "graphblas-wasm",
+    isClang: true,
     make: graphblas,
-    inputs: () => filesBelow("native/graphblas-wasm").filter(isC).concat("package-lock.json"),
+    inputs: () =>
+      filesBelow("native/graphblas-wasm").filter(isC).concat("package-lock.json", "native/toolchain.mjs"),
     output: "native/graphblas-wasm/build/graphblas.wasm",
   },
   {
@@ -225,7 +233,8 @@ export async function build({
   mkdirSync(stamps, { recursive: true });
   for (const step of STEPS) {
     const stamp = join(stamps, step.name);
-    const wanted = hashOf(step.inputs().filter((path) => existsSync(join(root, path))));
+    const inputs = step.inputs().filter((path) => existsSync(join(root, path)));
+    const wanted = hashOf(inputs, step.isClang ? [toolchain().identity, ...warningFlags()].join() : "");
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && existsSync(join(root, step.output)))
       continue;
     say(`building ${step.name}`);

@@ -11,25 +11,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, hashOf } from "./build.mjs";
 import { judgeNode } from "./node-range.mjs";
+import { missing, offered, packagesFor } from "./packages.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
-/** Debian and Ubuntu package names; libbpf-dev brings libelf and zlib headers along. */
-const PACKAGES = {
-  build: ["clang-16", "lld-16", "libbpf-dev", "g++", "make", "python3", "iproute2", "ethtool"],
-  test: [
-    "libclang-rt-16-dev",
-    "libgraphblas-dev",
-    "openssl",
-    "curl",
-    "tcpdump",
-    "procps",
-    "dpkg-dev",
-    "groff-base",
-  ],
-  package: ["dpkg-dev", "binutils"],
-  bench: ["libgraphblas-dev", "tcpdump", "pmacct"],
-};
+/** Names of packages that tests would use and apt does not have: not looked for at every start. */
+const LACKING = join(root, "node_modules", ".sparsewire", "lacking");
 
 function fail(what, mend) {
   process.stderr.write(`setup: ${what}; ${mend}\n`);
@@ -48,43 +34,50 @@ function checkNode() {
   if (warning !== undefined) say(`warning: ${warning}`);
 }
 
-/** Those of `names` that dpkg does not have installed. */
-function missingPackages(names) {
-  const query = spawnSync("dpkg-query", ["-W", "-f", "${Package} ${Status}\n", ...names], {
-    encoding: "utf8",
-  });
-  if (query.error) return null;
-  const installed = new Set(
-    query.stdout
-      .split("\n")
-      .filter((line) => line.endsWith("install ok installed"))
-      .map((line) => line.split(" ")[0]),
-  );
-  return names.filter((name) => !installed.has(name));
-}
-
 function run(command, args, options = {}) {
   const done = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], ...options });
   return done.status === 0;
 }
 
-function installPackages(wanted) {
-  const missing = missingPackages(wanted);
-  if (missing === null) {
-    say(`this is not a Debian or Ubuntu system; needed here under other names: ${wanted.join(" ")}`);
+/** Installs what is missing for a build and for `purposes`: all that is needed, and of the rest what there is. */
+function installPackages(purposes) {
+  if (missing([]) === null) {
+    const { needed, optional } = packagesFor(purposes, { offers: () => [] });
+    const names = [...needed, ...optional].join(" ");
+    say(`this is not a Debian or Ubuntu system; needed here under other names: ${names}`);
     return;
   }
-  if (missing.length === 0) return;
-  const command = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
-  if (process.getuid() !== 0)
-    fail(`system packages are missing: ${missing.join(" ")}`, `run: sudo ${command}`);
-  say(`installing system packages: ${missing.join(" ")}`);
+  const isRoot = process.getuid() === 0;
+  let { needed, optional } = packagesFor(purposes);
+  let wanted = missing([...needed, ...optional]);
+  if (wanted.length === 0 || isLacking(wanted)) return;
+  // A fresh system has no lists yet, or some that are older than what the mirror has.
+  if (isRoot) run("apt-get", ["-qq", "update"]);
+  ({ needed, optional } = packagesFor(purposes));
+  const there = offered(optional);
+  const lacking = missing(optional).filter((name) => !there.has(name));
+  wanted = missing([...needed, ...optional]).filter((name) => !lacking.includes(name));
+  if (wanted.length > 0) install(wanted, isRoot);
+  if (lacking.length === 0) return;
+  mkdirSync(dirname(LACKING), { recursive: true });
+  writeFileSync(LACKING, lacking.join(" "));
+  isLacking(lacking);
+}
+
+/** Whether these are what this distribution was found not to have; says so then. */
+function isLacking(names) {
+  if (!existsSync(LACKING) || readFileSync(LACKING, "utf8") !== names.join(" ")) return false;
+  say(`this distribution has no ${names.join(", ")}: the tests that need it say so and are skipped`);
+  return true;
+}
+
+function install(names, isRoot) {
+  const command = `apt-get install -y --no-install-recommends ${names.join(" ")}`;
+  if (!isRoot) fail(`system packages are missing: ${names.join(" ")}`, `run: sudo ${command}`);
+  say(`installing system packages: ${names.join(" ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const [tool, ...args] = ["apt-get", "-qq", ...command.split(" ").slice(1)];
-  if (run(tool, args, { env })) return;
-  if (!run("apt-get", ["-qq", "update"], { env }) || !run(tool, args, { env })) {
+  if (!run("apt-get", ["-qq", ...command.split(" ").slice(1)], { env }))
     fail("apt-get could not install them", `look at its messages above, then run: ${command}`);
-  }
 }
 
 function installModules() {
@@ -106,7 +99,7 @@ function installModules() {
 
 checkNode();
 const extra = ["test", "bench", "package"].filter((name) => process.argv.includes(`--${name}`));
-installPackages([...new Set([...PACKAGES.build, ...extra.flatMap((name) => PACKAGES[name])])]);
+installPackages(extra);
 installModules();
 try {
   await build({ tools: extra.some((name) => name !== "package"), say });

@@ -26,13 +26,14 @@ interface Stage {
 export async function liveDemo(options: DemoOptions): Promise<void> {
   const scratch = new Scratch();
   let stage: Stage | undefined;
+  const close: (() => void)[] = [];
   const abort = new AbortController();
   const stop = (): void => abort.abort();
   process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
   if (options.seconds !== undefined) setTimeout(stop, options.seconds * 1000).unref();
   try {
     stage = options.interface === undefined ? buildStage(scratch) : realStage(options.interface);
-    const outside = await startServices(scratch, stage, options);
+    const outside = await startServices(scratch, stage, options, close);
     stage.beginTraffic();
     const ready = async (): Promise<boolean> => (await get(outside.sensor, "/-/ready")) === "ready\n";
     await scratch.until("sensor", ready);
@@ -40,8 +41,9 @@ export async function liveDemo(options: DemoOptions): Promise<void> {
       notes: outside.notes,
       signal: abort.signal,
     });
-    outside.close();
   } finally {
+    // Ports that stay open would keep a demonstration alive whose sensor did not start.
+    for (const each of close) each();
     await scratch.close();
     stage?.close();
     process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", stop);
@@ -140,11 +142,15 @@ interface Outside {
   /** The sensor's control socket. */
   sensor: { socketPath: string };
   notes: string[];
-  close(): void;
 }
 
-/** Aggregator and sensor where the interface is, and their ports brought out to this machine's loopback. */
-async function startServices(scratch: Scratch, stage: Stage, options: DemoOptions): Promise<Outside> {
+/** Aggregator and sensor where the interface is, and their ports brought out to this machine's loopback; `close` grows. */
+async function startServices(
+  scratch: Scratch,
+  stage: Stage,
+  options: DemoOptions,
+  close: (() => void)[],
+): Promise<Outside> {
   const isolated = stage.start !== startHere;
   const port = isolated ? AGGREGATOR_PORT : await freePort();
   scratch.startCli("aggregator", stage.start, aggregatorToml(scratch.path, port));
@@ -155,7 +161,6 @@ async function startServices(scratch: Scratch, stage: Stage, options: DemoOption
     sensorToml(scratch.path, { interface: stage.interface, ...force }, port),
   );
   const sensor = { socketPath: scratch.file("sensor.sock") };
-  const close: (() => void)[] = [];
   let apiPort = port;
   if (isolated) {
     scratch.start("forward", stage.start, [FORWARD, scratch.file("aggregator.sock"), String(port)]);
@@ -170,9 +175,6 @@ async function startServices(scratch: Scratch, stage: Stage, options: DemoOption
       `metrics  http://127.0.0.1:${metricsPort}/metrics`,
       `API      http://127.0.0.1:${apiPort}/api/v1/sensors  /api/v1/top?from=-1m  /metrics`,
     ],
-    close: () => {
-      for (const each of close) each();
-    },
   };
 }
 

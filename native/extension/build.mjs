@@ -1,31 +1,41 @@
 #!/usr/bin/env node
 /** Builds the example extensions and the template: native/extension/build/NAME.wasm. Also what a user's own build may look like. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { toolchain, WASM_FEATURES, warningFlags } from "../toolchain.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** Compiles one C file to an extension. Throws an Error with the compiler's output. */
 export function buildExtension(source, output, more = []) {
-  const compile =
-    "--target=wasm32 -O2 -std=c11 -nostdlib -ffreestanding -mbulk-memory -Wall -Wextra -Werror".split(" ");
-  const link = ["-Wl,--no-entry", "-Wl,--import-memory", "-Wl,-z,stack-size=65536", "-Wl,--stack-first"];
-  const ld = process.env.WASM_LD ?? "wasm-ld-16";
-  const all = [
-    ...compile,
-    `-fuse-ld=${ld.includes("/") ? ld : `/usr/bin/${ld}`}`,
-    `-I${here}`,
-    ...link,
-    ...more,
-    "-o",
-    output,
-    source,
-  ];
-  const done = spawnSync(process.env.CLANG ?? "clang-16", all, { encoding: "utf8" });
-  if (done.error) throw new Error(`clang could not be started (${done.error.code})`);
-  if (done.status !== 0) throw new Error(`building ${source} failed:\n${done.stdout}${done.stderr}`);
+  const { clang, wasmLd } = toolchain();
+  const object = `${output}.${process.pid}.o`;
+  const target = "--target=wasm32 -O2 -std=c11 -nostdlib -ffreestanding".split(" ");
+  const link = "--no-entry --import-memory -z stack-size=65536 --stack-first".split(" ");
+  try {
+    run(clang, [
+      ...target,
+      ...WASM_FEATURES,
+      ...warningFlags(),
+      `-I${here}`,
+      ...more,
+      "-c",
+      "-o",
+      object,
+      source,
+    ]);
+    run(wasmLd, [...link, "-o", output, object]);
+  } finally {
+    rmSync(object, { force: true });
+  }
+}
+
+function run(command, args) {
+  const done = spawnSync(command, args, { encoding: "utf8" });
+  if (done.error) throw new Error(`${command} could not be started (${done.error.code})`);
+  if (done.status !== 0) throw new Error(`building ${args.at(-1)} failed:\n${done.stdout}${done.stderr}`);
 }
 
 export function buildExamples() {

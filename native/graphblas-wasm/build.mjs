@@ -1,7 +1,8 @@
-// Builds build/graphblas.wasm: our C sources and upstream ZSTD, with clang-16 and wasm-ld-16. Run it after npm ci; when
-// nothing has changed it does nothing. The same sources give the same bytes, wherever they lie.
+// Builds build/graphblas.wasm: our C sources and upstream ZSTD, with the clang of ../toolchain.mjs. Run it after npm ci; when
+// nothing has changed it does nothing. The same sources and compiler give the same bytes, wherever they lie.
 import { existsSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import { toolchain, WASM_FEATURES, warningFlags } from "../toolchain.mjs";
 import { cFiles, compileAll, root, run, source, zstd, zstdFiles, zstdFlags } from "./compile.mjs";
 
 const build = join(root, "build");
@@ -14,6 +15,7 @@ const common = [
   "-O3",
   "-nostdlib",
   "-ffreestanding",
+  ...WASM_FEATURES,
   "-msimd128",
   "-fno-ident",
   "-fvisibility=hidden",
@@ -21,7 +23,7 @@ const common = [
   `-ffile-prefix-map=${root}=.`,
   `-ffile-prefix-map=${zstd}=zstd`,
 ];
-const ours = [...common, "-mbulk-memory", "-Wall", "-Wextra", "-Werror"];
+const ours = [...common, ...warningFlags()];
 // Without bulk-memory instructions, ZSTD's many short copies call our memcpy, which does not leave the module for them.
 const theirs = [...common, "-mno-bulk-memory", ...zstdFlags];
 // The match finders of levels above 2 are a third of the module at -O3; nobody waits for them who asks for those levels.
@@ -46,11 +48,9 @@ try {
   const { objects, fresh } = await compileAll(units, build);
   if (fresh || !existsSync(output)) {
     rmSync(output, { force: true }); // a failed link must not leave the old module behind
-    await run("wasm-ld-16", [...link, ...objects, "-o", output]);
+    await run(toolchain().wasmLd, [...link, ...objects, "-o", output]);
   }
 } catch (error) {
-  const missing =
-    error.code === "ENOENT" ? "clang-16 and wasm-ld-16 are needed: apt-get install clang-16 lld-16" : "";
-  console.error(`graphblas-wasm: ${missing || error.stderr || error.message}`);
+  console.error(`graphblas-wasm: ${error.stderr || error.message}`);
   process.exit(1);
 }

@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { toolchain } from "../toolchain.mjs";
 
 export const run = promisify(execFile);
 export const root = dirname(fileURLToPath(import.meta.url));
@@ -63,13 +64,14 @@ async function compile({ file, flags }, headers, folder) {
   const object = join(folder, name.replace(/\.c$/, ".o"));
   const stampFile = `${object}.stamp`;
   const stamp = createHash("sha256");
-  for (const part of [...flags, headers, readFileSync(file)]) stamp.update(part).update("\0");
+  for (const part of [...flags, toolchain().identity, headers, readFileSync(file)])
+    stamp.update(part).update("\0");
   const digest = stamp.digest("hex");
   if (existsSync(object) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === digest) {
     return { object, fresh: false };
   }
   rmSync(stampFile, { force: true });
-  await run("clang-16", [...flags, "-c", file, "-o", object]);
+  await run(toolchain().clang, [...flags, "-c", file, "-o", object]);
   writeFileSync(stampFile, digest);
   return { object, fresh: true };
 }

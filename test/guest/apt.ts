@@ -6,13 +6,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Programs this needs on the machine, and the package each comes with. */
-const TOOLS = {
-  "qemu-system-x86_64": "qemu-system-x86",
-  mmdebstrap: "mmdebstrap",
-  mke2fs: "e2fsprogs",
-  chroot: "coreutils",
-};
+/** Programs that make a root file system, and the package each comes with. */
+export const ROOT_TOOLS = { mmdebstrap: "mmdebstrap", chroot: "coreutils" };
+/** Those that a guest needs. */
+const GUEST_TOOLS = { ...ROOT_TOOLS, "qemu-system-x86_64": "qemu-system-x86", mke2fs: "e2fsprogs" };
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** Why there can be no guest here; a test skips with it. */
@@ -35,11 +32,14 @@ export function run(command: string, args: readonly string[], cwd?: string): str
 }
 
 /** Installs the tools that are missing. Throws GuestUnavailable where that is not possible. */
-export function installTools(say: (text: string) => void): void {
+export function installTools(
+  say: (text: string) => void,
+  tools: Readonly<Record<string, string>> = GUEST_TOOLS,
+): void {
   if (process.arch !== "x64")
     throw new GuestUnavailable(`the guest is x86-64, this machine is ${process.arch}`);
   if (process.getuid?.() !== 0) throw new GuestUnavailable("making a root file system needs root");
-  const missing = Object.entries(TOOLS)
+  const missing = Object.entries(tools)
     .filter(([tool]) => spawnSync("which", [tool], { stdio: "ignore" }).status !== 0)
     .map(([, name]) => name);
   if (missing.length === 0) return;
@@ -88,6 +88,8 @@ export class PrivateApt {
       "Dir::Cache::pkgcache=",
       "Dir::Cache::srcpkgcache=",
       "APT::Sandbox::User=root",
+      // A mirror may be some weeks behind, which apt refuses for a suite that changes every day.
+      "Acquire::Check-Valid-Until=false",
     ].flatMap((option) => ["-o", option]);
     run("apt-get", [...this.#options, "-qq", "update"]);
   }

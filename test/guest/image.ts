@@ -2,7 +2,6 @@
  * The guests' disks: a root file system of this machine's own Debian release with systemd, all kernels' modules and the
  * agent, and a payload disk with what a run brings along. Both are ext4 images made by mke2fs -d.
  */
-import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
@@ -16,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { repositoryRoot } from "../live/tools/tool.js";
+import { toolchainModule } from "../toolchain/module.js";
 import { type Archive, run, sourceLine } from "./apt.js";
 import { cached, forgetOthers, keyOf } from "./cache.js";
 import { DIRECTORY, EXECUTABLE, FILE, initramfs } from "./initramfs.js";
@@ -61,20 +61,20 @@ export async function disks(
   const key = keyOf([archive.suite, ...kernels.map(({ release }) => release), ...packages, ...sources, own]);
   const name = `root-${key}`;
   forgetOthers("root-", name);
-  const folder = await cached(name, (target) => {
+  const folder = await cached(name, async (target) => {
     say(`making a root file system of ${archive.suite} with ${packages.join(", ")}`);
-    makeRoot(archive, kernels, packages, target);
+    await makeRoot(archive, kernels, packages, target);
   });
   const initramfs = (release: string): string => join(folder, `initramfs-${release}.cpio`);
   return { root: join(folder, "root.img"), initramfs };
 }
 
-function makeRoot(
+async function makeRoot(
   archive: Archive,
   kernels: readonly Kernel[],
   packages: readonly string[],
   target: string,
-): void {
+): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "sparsewire-root-"));
   try {
     const include = `--include=${packages.join(",")}`;
@@ -91,7 +91,7 @@ function makeRoot(
       const folder = join(root, "usr/lib/modules", release);
       cpSync(modules, folder, { recursive: true });
       run("chroot", [root, "depmod", release]);
-      writeFileSync(join(target, `initramfs-${release}.cpio`), makeInitramfs(folder));
+      writeFileSync(join(target, `initramfs-${release}.cpio`), await makeInitramfs(folder));
     }
     configure(root);
     makeDisk(root, join(target, "root.img"), ROOT_MB);
@@ -124,21 +124,12 @@ export function makeDisk(folder: string, image: string, megabytes: number): void
 }
 
 /** clang: the tool chain's own; static, for an initramfs has no libraries. */
-function makeInitramfs(modules: string): Uint8Array {
+async function makeInitramfs(modules: string): Promise<Uint8Array> {
   const output = join(mkdtempSync(join(tmpdir(), "sparsewire-init-")), "init");
   try {
     const source = join(repositoryRoot(), "test/guest/init.c");
-    run(process.env.CLANG ?? "clang-16", [
-      "-static",
-      "-O2",
-      "-Wall",
-      "-Wextra",
-      "-Werror",
-      "-o",
-      output,
-      source,
-    ]);
-    spawnSync("strip", [output]);
+    const { clang } = (await toolchainModule()).toolchain();
+    run(clang, ["-static", "-s", "-O2", "-Wall", "-Wextra", "-o", output, source]);
     return initramfs([
       { name: "dev", mode: DIRECTORY },
       { name: "root", mode: DIRECTORY },

@@ -69,4 +69,16 @@ describe("npm start", { skip: liveSkipReason() }, () => {
     assert.match(done.stdout, /n_packets\D+1,?000,?000/);
     assertNothingLeft();
   });
+
+  test("a sensor that does not start ends it, and leaves nothing behind", () => {
+    const args = [DEMO, "--interface", "none-such"];
+    const ended = spawnSync(process.execPath, args, {
+      encoding: "utf8",
+      timeout: 40_000,
+      killSignal: "SIGKILL",
+    });
+    assert.match(ended.stderr, /^demo: the demonstration's sensor did not start: .*none-such.*\n$/);
+    assert.equal(ended.status, 1);
+    assertNothingLeft();
+  });
 });

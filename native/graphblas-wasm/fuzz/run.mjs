@@ -1,9 +1,10 @@
 // Builds and runs the native fuzzer of the `.grb` reader: node fuzz/run.mjs [--seconds N] [--seed S]
-// Needs clang-16 with its runtime (libclang-rt-16-dev), and the package built (build.mjs, tsc) for its seed blobs.
+// Needs the run-time of the clang in use (libclang-rt-NN-dev), and the package built (build.mjs, tsc) for its seed blobs.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { toolchain } from "../../toolchain.mjs";
 import { cFiles, compileAll, root, run, source, zstd, zstdFiles, zstdFlags } from "../compile.mjs";
 
 const { values } = parseArgs({ options: { seconds: { type: "string" }, seed: { type: "string" } } });
@@ -28,7 +29,7 @@ async function build() {
   ];
   const { objects, fresh } = await compileAll(units, folder);
   if (!fresh && existsSync(target)) return;
-  await run("clang-16", ["-fsanitize=address,undefined,fuzzer", ...objects, "-o", target]);
+  await run(toolchain().clang, ["-fsanitize=address,undefined,fuzzer", ...objects, "-o", target]);
 }
 
 /** Blobs to start from: of both types, of several shapes and methods; from native SuiteSparse too, where it is installed. */

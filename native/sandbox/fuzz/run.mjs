@@ -14,10 +14,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { fuzzerRuntime, toolchain } from "../../toolchain.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const sandbox = dirname(here);
-const CLANG = process.env.CLANG ?? "clang-16";
 const FLAGS =
   "-g -O1 -std=c11 -DSW_NATIVE -D_GNU_SOURCE -Wall -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all".split(
     " ",
@@ -41,19 +41,18 @@ function build(target) {
   const sources = files(sandbox, /\.c$/).filter((path) => !path.endsWith("/bench.c"));
   sources.push(join(here, `${target}_fuzz.c`));
   const headers = [...files(sandbox, /\.h$/), ...files(here, /\.h$/), join(sandbox, "build/abi.h")];
-  const hash = createHash("sha256").update(FLAGS.join());
+  const { clang, version, identity } = toolchain();
+  if (fuzzerRuntime(clang) === undefined) {
+    process.stderr.write(`fuzz: libFuzzer is not installed (libclang-rt-${version}-dev)\n`);
+    process.exit(5);
+  }
+  const hash = createHash("sha256").update(FLAGS.join()).update(identity);
   for (const path of [...sources, ...headers]) hash.update(path).update(readFileSync(path));
   const folder = join(sandbox, "build/fuzz");
   mkdirSync(folder, { recursive: true });
   const program = join(folder, `${target}-${hash.digest("hex").slice(0, 16)}`);
   if (existsSync(program)) return program;
-  const done = spawnSync(CLANG, [...FLAGS, ...sources, "-o", program], { cwd: sandbox, encoding: "utf8" });
-  if (done.error !== undefined || /cannot find .*libclang_rt/.test(done.stderr)) {
-    process.stderr.write(
-      `fuzz: ${CLANG} or its sanitizers are missing; install clang-16 and libclang-rt-16-dev\n`,
-    );
-    process.exit(5);
-  }
+  const done = spawnSync(clang, [...FLAGS, ...sources, "-o", program], { cwd: sandbox, encoding: "utf8" });
   if (done.status !== 0) throw new Error(done.stderr);
   return program;
 }
