@@ -60,7 +60,7 @@ export type Verdict =
   /** Nothing can be delivered now: nobody there, busy, its disk full, wrong token, something else answers ... */
   | { result: "retry"; cause: string; message: string; afterMs?: number }
   /** This interval cannot be delivered now, others perhaps: too large for its limits, damaged on the way ... */
-  | { result: "deferred"; cause: string; message: string; afterMs?: number }
+  | { result: "deferred"; cause: string; message: string }
   /** It will never be taken as it is. */
   | { result: "refused"; cause: string; message: string };
 
@@ -112,7 +112,7 @@ export function verdictOf(answer: ForeignAnswer, sent: UploadSubject): Verdict {
   const lost = FINAL_REFUSALS.get(error.code);
   if (lost !== undefined && answer.retryAfter === undefined && isAbout(body, sent))
     return { result: "refused", cause: lost, message };
-  return { result: "deferred", cause: CAUSES[status] ?? `http_${status}`, message, ...wait };
+  return { result: "deferred", cause: CAUSES[status] ?? `http_${status}`, message };
 }
 
 const isAbout = (body: Record<string, unknown>, sent: UploadSubject): boolean =>

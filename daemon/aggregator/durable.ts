@@ -2,17 +2,14 @@
  * Files that are there after a power cut: written beside, fsynced, renamed, and the folder fsynced.
  * A name that this module has returned is on stable storage with all of its bytes.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
+import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { type FileHandle, mkdir, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { withFile } from "../descriptors.js";
 
 export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await withFile(path, "r", promisify(fsync));
 }
 
 let making: Promise<void> = Promise.resolve();

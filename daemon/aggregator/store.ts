@@ -8,6 +8,7 @@ import { type FileHandle, open, readdir, rename, rmdir, statfs, unlink } from "n
 import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { keepDescriptors } from "../descriptors.js";
 import { lockFolder } from "../lock.js";
 import type { Logger } from "../log.js";
 import { Catalog, type RawEntry } from "./catalog.js";
@@ -43,6 +44,7 @@ export class Store {
     readonly path: string,
     readonly logger: Logger,
   ) {
+    keepDescriptors();
     try {
       for (const folder of ["raw", "tmp", "quarantine", ...ROLLUP_LEVELS.map((level) => `rollup/${level}`)]) {
         mkdirSync(join(path, folder), { recursive: true, mode: 0o750 });

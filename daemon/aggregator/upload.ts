@@ -8,6 +8,7 @@ import type { IncomingMessage } from "node:http";
 import { decodeArchive } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
+import { isExhausted } from "../descriptors.js";
 import type { AggregatorConfig } from "./config.js";
 import { isFull, isStorageError } from "./durable.js";
 import { START_NS_MAX } from "./periods.js";
@@ -64,6 +65,7 @@ export class Uploads {
     } catch (error) {
       if (error instanceof Refusal || !isStorageError(error)) throw error;
       const { code } = error as NodeJS.ErrnoException;
+      if (isExhausted(error)) throw comeBack(`the aggregator has no descriptor left for the store (${code})`);
       if (isFull(error)) throw storeFull(`the store's file system is full (${code})`);
       throw storeFull(`the store cannot be written (${code})`);
     } finally {

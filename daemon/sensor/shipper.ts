@@ -156,14 +156,15 @@ export class Shipper {
       if (this.#stop.signal.aborted && verdict.result === "retry") return 0;
       if (verdict.result !== "acknowledged") return await this.#notTaken(name, archive, verdict);
       this.#delivered.add(name);
+      const pause = await this.#discard(name);
       this.#hooks.delivered?.(identity);
       this.#acknowledged(archive.length, verdict.duplicate, (performance.now() - started) / 1000);
+      return pause;
     } catch (error) {
       return await this.#unreadable(name, error as NodeJS.ErrnoException);
     } finally {
       this.#spool.release();
     }
-    return this.#discard(name);
   }
 
   /** Deletes what has been acknowledged; if the disk does not, it is not sent again, only deleted later. */
@@ -197,7 +198,7 @@ export class Shipper {
     const { cause, message } = verdict;
     const text = `cannot ship to ${this.target}: ${message}; intervals wait in the spool`;
     if (verdict.result === "retry") return this.#retryLater(cause, text, message, verdict.afterMs);
-    if (verdict.result === "deferred") return this.#defer(name, cause, [text, message], verdict.afterMs);
+    if (verdict.result === "deferred") return this.#defer(name, cause, [text, message]);
     const fate: Fate = isDamaged(archive) ? "damaged" : "refused";
     try {
       const kept = await this.#spool.setAside(name, fate);
@@ -237,8 +238,8 @@ export class Shipper {
     return [text, text];
   }
 
-  #defer(name: string, cause: string, [text, message]: [string, string], afterMs = 0): number {
-    this.#deferred.put(name, Math.max(afterMs, this.#retryMsMax));
+  #defer(name: string, cause: string, [text, message]: [string, string]): number {
+    this.#deferred.put(name, this.#retryMsMax);
     this.figures.deferred = this.#deferred.size;
     return this.#retryLater(cause, text, message);
   }
@@ -248,7 +249,7 @@ export class Shipper {
     const label = cause in retries || Object.keys(retries).length < CAUSES_MAX ? cause : "other";
     retries[label] = (retries[label] ?? 0) + 1;
     this.figures.lastError = message;
-    const pause = Math.max(afterMs, this.#backOff.next());
+    const pause = Math.max(Math.min(afterMs, this.#retryMsMax), this.#backOff.next());
     // Once when it begins; the counter tells how often it went on.
     if (!this.#told.has(label) && this.#lines.once(label)) this.#logger.warn({ cause: label }, text);
     this.#told.add(label);

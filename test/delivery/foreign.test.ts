@@ -2,18 +2,18 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { config, filesBelow, get, metric, start, temporaryFolder, test } from "../aggregator/support.js";
+import { config, filesBelow, get, metric, temporaryFolder, test } from "../aggregator/support.js";
 import { Random } from "../pcap/fuzz.js";
 import { cutAfter, Front, says, wireTo } from "./front.js";
 import { type Answer, foreignAnswers, Stranger } from "./stranger.js";
-import { asideIn, entriesIn, fill, sensing, until } from "./support.js";
+import { asideIn, entriesIn, fill, sensing, serve, until } from "./support.js";
 
 const seed = Number(process.env.SPARSEWIRE_FUZZ_SEED ?? Date.now() % 1e9);
 const INTERVALS = 5;
 
 test("500 foreign answers delete nothing; when the aggregator is back, each interval is stored once", async (t) => {
   t.diagnostic(`SPARSEWIRE_FUZZ_SEED=${seed}`);
-  const server = await start(config());
+  const server = await serve(config());
   const answers = foreignAnswers(new Random(seed));
   assert.ok(answers.length >= 500, `${answers.length}`);
   const spool = join(temporaryFolder(), "spool");
@@ -64,7 +64,7 @@ test("500 foreign answers delete nothing; when the aggregator is back, each inte
 });
 
 test("answers of the aggregator that are cut on the way: stored once, acknowledged once", async () => {
-  const server = await start(config());
+  const server = await serve(config());
   const spool = join(temporaryFolder(), "spool");
   const cuts = [0, 1, 12, 60, 120, 200, 260, 300];
   const front = new Front([...cuts.map((bytes) => cutAfter(server.url, bytes)), wireTo(server.url)]);
@@ -89,12 +89,12 @@ test(
     const folder = temporaryFolder();
     const right = certificate(folder, "right", "IP:127.0.0.1");
     const secure = (pair: { cert: string; key: string }) =>
-      start(config({ listen: { tls_cert: pair.cert, tls_key: pair.key } }));
+      serve(config({ listen: { tls_cert: pair.cert, tls_key: pair.key } }));
     const server = await secure(right);
     const others = [
       await secure(certificate(folder, "unknown", "IP:127.0.0.1")),
       await secure(certificate(folder, "misnamed", "DNS:elsewhere.example")),
-      await start(config()),
+      await serve(config()),
     ];
     const alert = "\x15\x03\x03\x00\x02\x02\x28";
     const front = new Front([

@@ -1,30 +1,28 @@
 /** What the tests of delivery share: the sensor's own pieces from the sealed interval to the aggregator, in this process. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { pino } from "pino";
+import type { AggregatorConfig } from "../../daemon/aggregator/config.js";
 import { LostIntervals } from "../../daemon/sensor/lost.js";
-import type { OutboxItem } from "../../daemon/sensor/outbox.js";
 import { Delivery } from "../../daemon/service/delivery.js";
-import { archiveName } from "../../lib/archive.js";
-import { archive, head, NOON, SECOND } from "../aggregator/client.js";
+import { afterTest, type Server, start } from "../aggregator/support.js";
+import { interval } from "./interval.js";
 
 /** A run of its own for each that is asked for. */
 let runs = 0;
 export const newRun = (): string => (++runs).toString(16).padStart(16, "0");
 
-/** A folder that is gone after the test. */
-export function folder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "sparsewire-delivery-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-/** A sealed interval of one second. */
-export function interval(run: string, sequence: number, sensor = "edge-1"): OutboxItem {
-  const what = { sensor, run, sequence, start: NOON + BigInt(sequence) * SECOND };
-  return { name: archiveName(head(what)), sequence, archive: archive(what) };
+/** An aggregator that is closed after the test, if not before. */
+export async function serve(settings: AggregatorConfig): Promise<Server> {
+  const server = await start(settings);
+  const end = server.close.bind(server);
+  let closing: Promise<void> | undefined;
+  server.close = () => {
+    closing ??= end();
+    return closing;
+  };
+  afterTest(() => server.close());
+  return server;
 }
 
 /** Makes a spool as an earlier run has left it; the names in it. */
@@ -73,6 +71,7 @@ export function sensing(
     logger,
     () => undefined,
   );
+  afterTest(() => delivery.close(0));
   let sequence = 0;
   const seal = (): string => {
     const item = interval(run, sequence++);
