@@ -7,6 +7,7 @@ import { type FileHandle, mkdir, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { withFile } from "../descriptors.js";
+import { errnoOf } from "../errno.js";
 
 export async function syncFolder(path: string): Promise<void> {
   await withFile(path, "r", promisify(fsync));
@@ -100,7 +101,7 @@ function syncFolderSync(path: string): void {
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 /** Whether a file system error means that there is no room. */
-export const isFull = (error: unknown): boolean => FULL.has((error as NodeJS.ErrnoException)?.code ?? "");
+export const isFull = (error: unknown): boolean => FULL.has(errnoOf(error) ?? "");
 
 /** Whether it comes from the file system at all (EIO, EROFS, EACCES, ...). */
 export const isStorageError = (error: unknown): boolean =>

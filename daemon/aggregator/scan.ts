@@ -1,10 +1,11 @@
 /** Rebuilding the catalog from the files of a store: names for raw archives, manifests for roll-ups. */
 import { type Dirent, statSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { archiveName, parseArchiveName } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
+import { errnoOf } from "../errno.js";
 import { isStorageError } from "./durable.js";
 import { readManifestFile } from "./manifest-file.js";
 import {
@@ -16,6 +17,19 @@ import {
   START_NS_MAX,
 } from "./periods.js";
 import type { Store } from "./store.js";
+
+/** Removes what an earlier process was receiving. What cannot be removed is in nobody's way, and told. */
+export async function clearTemporary({ path, logger }: Store): Promise<void> {
+  const folder = join(path, "tmp");
+  const names = await readdir(folder).catch((error) => {
+    throw unreadable(folder, error);
+  });
+  for (const name of names) {
+    await rm(join(folder, name), { recursive: true, force: true }).catch((error) => {
+      logger.warn({ file: join(folder, name), code: errnoOf(error) }, "cannot be removed");
+    });
+  }
+}
 
 /** Fills the store's catalog. Raw first: a roll-up then marks the rows that it contains. */
 export async function scanStore(store: Store, signal?: AbortSignal): Promise<void> {
@@ -78,8 +92,9 @@ function sizeOf(path: string): { size: number; mtimeMs: number } {
   }
 }
 
-const unreadable = (path: string, cause: unknown): SparsewireError =>
-  new SparsewireError("STORE_UNUSABLE", `${path} cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
+/** Nothing can be said of a store of which a part cannot be read: it is no empty one. */
+export const unreadable = (path: string, cause: unknown): SparsewireError =>
+  new SparsewireError("STORE_UNUSABLE", `${path} cannot be read (${errnoOf(cause)})`, {
     mend: "mend the disk or the rights of the file, or take it out of the store, and start again",
     cause,
   });

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { type FileHandle, open, readdir, rename, rmdir, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, open, rename, rmdir, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
@@ -22,7 +22,7 @@ import {
   ROLLUP_SENSOR,
   type RollupLevel,
 } from "./periods.js";
-import { scanStore } from "./scan.js";
+import { clearTemporary, scanStore } from "./scan.js";
 
 /** What uploads leave free of the file system. */
 const RESERVE_BYTES_MAX = 256 << 20;
@@ -69,7 +69,7 @@ export class Store {
 
   /** Rebuilds the catalog from the files. Nothing that is found stops it: what is not sound goes to quarantine. */
   async load(signal?: AbortSignal): Promise<void> {
-    for (const name of await readdir(join(this.path, "tmp"))) await unlink(join(this.path, "tmp", name));
+    await clearTemporary(this);
     await scanStore(this, signal);
   }
 

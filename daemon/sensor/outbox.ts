@@ -4,6 +4,7 @@
  */
 import type { Logger } from "pino";
 import { BackOff } from "../../lib/back-off.js";
+import { errnoOf } from "../errno.js";
 import type { LostIntervals } from "./lost.js";
 import type { Spool } from "./spool.js";
 
@@ -95,18 +96,19 @@ export class Outbox {
       }
       for (const resolve of this.#idle.splice(0)) resolve();
     } catch (error) {
-      this.#failed(error as NodeJS.ErrnoException);
+      this.#failed(error);
     } finally {
       this.#isWriting = false;
     }
   }
 
-  #failed(error: NodeJS.ErrnoException): void {
+  #failed(error: unknown): void {
     if (!this.#isFailing) {
-      const mend = error.code === "ENOSPC" ? "; free space, or lower spool.max_bytes" : "";
+      const code = errnoOf(error);
+      const mend = code === "ENOSPC" || code === "EDQUOT" ? "; free space, or lower spool.max_bytes" : "";
       this.#logger.error(
-        { code: error.code, spool: this.#spool.path },
-        `the spool cannot be written (${error.code}); intervals wait in memory${mend}`,
+        { code, spool: this.#spool.path },
+        `the spool cannot be written (${code}); intervals wait in memory${mend}`,
       );
     }
     this.turns++;

@@ -4,8 +4,10 @@
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Manifest } from "../../lib/manifest.js";
+import { z } from "zod";
+import { type Manifest, manifestSchema, runId } from "../../lib/manifest.js";
 import { closeReserved, openReserved } from "../descriptors.js";
+import { errnoOf } from "../errno.js";
 
 const FILE = "run.json";
 
@@ -14,12 +16,7 @@ type Previous = NonNullable<Manifest["previous"]>;
 /** Runs that ended before they had spooled an interval, and so could not tell of those before them. */
 const UNTOLD_MAX = 100;
 
-interface State {
-  run: string;
-  sequence: number | null;
-  isClean: boolean;
-  previous: Previous;
-}
+type State = z.infer<typeof stateSchema>;
 
 export class RunState {
   readonly previous: Previous;
@@ -98,13 +95,19 @@ export class RunState {
   }
 }
 
+const stateSchema = z.object({
+  run: runId,
+  sequence: z.int().nonnegative().nullable(),
+  isClean: z.boolean(),
+  previous: manifestSchema.shape.previous.unwrap(),
+});
+
 /** The runs before that of a state file; throws when it is not one. */
 function previousOf(text: string): Previous {
-  const { run, sequence, isClean, previous } = JSON.parse(text) as State;
-  if (typeof run !== "string" || !/^[0-9a-f]{16}$/.test(run)) throw new Error("no run");
-  const last = Number.isSafeInteger(sequence) ? sequence : null;
-  const untold = last === null && Array.isArray(previous) ? previous.slice(-UNTOLD_MAX) : [];
-  return [...untold, { run, sequence: last, ended: isClean ? "stop" : "crash" }];
+  const { run, sequence, isClean, previous } = stateSchema.parse(JSON.parse(text));
+  const untold = sequence === null ? previous.slice(-UNTOLD_MAX) : [];
+  return [...untold, { run, sequence, ended: isClean ? "stop" : "crash" }];
 }
 
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+/** The errno, or that it is not what such a file says. */
+const codeOf = (error: unknown): string => errnoOf(error) ?? "not a run's state";

@@ -8,6 +8,7 @@ import type { Verdict } from "../../lib/answer.js";
 import { decodeArchive, parseArchiveName } from "../../lib/archive.js";
 import { BackOff } from "../../lib/back-off.js";
 import { SparsewireError } from "../../lib/errors.js";
+import { errnoOf } from "../errno.js";
 import { LineLimit } from "../log.js";
 import { Deferred } from "./deferred.js";
 import type { LostIntervals } from "./lost.js";
@@ -233,7 +234,7 @@ export class Shipper {
 
   /** What this machine could not do with an entry: for the log, and for the status. */
   #local(name: string, what: string, error: unknown): [string, string] {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    const code = errnoOf(error) ?? String(error);
     const text = `an interval in the spool cannot be ${what} (${code}); it waits: ${name}`;
     return [text, text];
   }

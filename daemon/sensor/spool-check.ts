@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeArchive } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
+import { errnoOf } from "../errno.js";
 import type { Spool } from "./spool.js";
 
 /**
@@ -24,10 +25,9 @@ function isAnonymized(path: string): boolean {
   try {
     bytes = readFileSync(path);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
     throw new SparsewireError(
       "SPOOL_UNUSABLE",
-      `${path} cannot be read (${code}) to see whether it is anonymised`,
+      `${path} cannot be read (${errnoOf(cause)}) to see whether it is anonymised`,
       {
         mend: "mend the disk or the rights of the file, and start again",
         cause,

@@ -3,19 +3,21 @@
  * (write to a temporary name, fsync, rename, fsync of the folder); oldest first out. A full spool drops its oldest
  * interval, counted. An error of the disk or of this process never takes an entry out: the caller tries again.
  */
-import { fsync, mkdirSync, readdirSync, readFile, statSync, unlinkSync, write } from "node:fs";
+import { fstat, fsync, mkdirSync, read, readdirSync, statSync, unlinkSync, write } from "node:fs";
 import { rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parseArchiveName } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import { keepDescriptors, withFile } from "../descriptors.js";
+import { errnoOf } from "../errno.js";
 import { type Fate, SetAside } from "./set-aside.js";
 
 const TEMPORARY = ".tmp-";
 
 const fsyncLater = promisify(fsync);
-const readLater = promisify(readFile);
+const fstatLater = promisify(fstat);
+const readLater = promisify(read);
 const writeLater = promisify(write);
 
 interface Entry {
@@ -52,7 +54,7 @@ export class Spool {
       this.#identity = identityOf(statSync(path));
       for (const name of readdirSync(path)) this.#found(name, warn);
     } catch (cause) {
-      const code = (cause as NodeJS.ErrnoException).code;
+      const code = errnoOf(cause);
       throw new SparsewireError("SPOOL_UNUSABLE", `the spool ${path} cannot be used (${code})`, {
         exit: code === "EACCES" || code === "EPERM" || code === "EROFS" ? 4 : 1,
         mend: "give this user a writable folder: spool.path in sensor.toml",
@@ -102,7 +104,7 @@ export class Spool {
   /** Reads an entry whole and protects it from being dropped until release(). */
   async hold(name: string): Promise<Uint8Array<ArrayBuffer>> {
     this.#held = name;
-    return Uint8Array.from(await withFile(join(this.path, name), "r", (fd) => readLater(fd)));
+    return await withFile(join(this.path, name), "r", readWhole);
   }
 
   release(): void {
@@ -175,7 +177,7 @@ export class Spool {
       else if (isEntry) this.#add(name, statSync(path).size);
       else if (SetAside.isName(name)) this.aside.add(name, statSync(path).size);
     } catch (error) {
-      warn(`${path} cannot be looked at (${(error as NodeJS.ErrnoException).code}); it stays where it is`);
+      warn(`${path} cannot be looked at (${errnoOf(error)}); it stays where it is`);
       // Its size will be told by whoever reads it.
       if (isEntry) this.#add(name, 0);
     }
@@ -192,6 +194,18 @@ export class Spool {
     const at = this.#entries.findIndex((entry) => entry.name === name);
     if (at >= 0) this.#bytes -= this.#entries.splice(at, 1)[0]!.bytes;
   }
+}
+
+/** All bytes of a file. Not fs.readFile(fd), which takes an error of read(2) for the end of the file. */
+async function readWhole(fd: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array((await fstatLater(fd)).size);
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesRead } = await readLater(fd, bytes, at, bytes.length - at, at);
+    if (bytesRead === 0)
+      throw new Error("it became shorter while it was read");
+    at += bytesRead;
+  }
+  return bytes;
 }
 
 const identityOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev}:${ino}`;

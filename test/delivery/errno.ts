@@ -123,6 +123,9 @@ export class ErrnoCampaign {
     await this.#ask("seal");
     await this.#until(async () => faults.isUsedUp || (await this.#isDelivered()), FAULT_MS);
     faults.disarm();
+    // Sooner than it was to come: an interval may make the call just once.
+    if (faults.hits === 0 && pair.skip > 0 && faults.seen.includes(pair.call))
+      return this.run({ ...pair, skip: 0 });
     this.report.pairs++;
     this.report.failures += faults.hits;
     if (faults.hits > 0) this.report.struck++;
@@ -134,8 +137,13 @@ export class ErrnoCampaign {
     await this.#check(describe(pair));
   }
 
+  /** A start while a call fails. */
+  startUnder(pair: Pair): Promise<void> {
+    return pair.side === "sensor" ? this.#startSensorUnder(pair) : this.#startAggregatorUnder(pair);
+  }
+
   /** A sensor that is started over a spool with intervals while a call fails: it comes up, or says why not. */
-  async startSensorUnder(pair: Pair): Promise<void> {
+  async #startSensorUnder(pair: Pair): Promise<void> {
     await this.#stop("sensor");
     const run = this.#newRun();
     for (let sequence = 0; sequence < 2; sequence++) {
@@ -157,7 +165,7 @@ export class ErrnoCampaign {
   }
 
   /** The same with an aggregator and its store. */
-  async startAggregatorUnder(pair: Pair): Promise<void> {
+  async #startAggregatorUnder(pair: Pair): Promise<void> {
     await this.#stop("aggregator");
     await this.#startUnder(pair, () => this.#startAggregator());
     await this.#ask("seal");
@@ -179,7 +187,7 @@ export class ErrnoCampaign {
     if (isUp) return;
     this.report.refusedStarts++;
     assert.ok(faults.hits > 0, `did not start, for nothing:\n${this.#tail()}`);
-    const why = /[A-Z_]{5,}: .*cannot be (used|read).*\((E[A-Z]+|[^)]*)\)/;
+    const why = /cannot be (used|read) \(E[A-Z0-9]+\)/;
     assert.match(this.#logs[pair.side], why, `${describe(pair)}: a start that is refused says why`);
     assert.ok(await start(), `not even without faults:\n${this.#tail()}`);
   }
@@ -320,8 +328,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     for (const pair of allPairs(random).slice(0, Number(values.pairs ?? 1e6))) await campaign.run(pair);
     process.stdout.write(`${JSON.stringify(campaign.report)}\n`);
     for (const pair of allStarts(random).slice(0, Number(values.starts ?? 1e6))) {
-      if (pair.side === "sensor") await campaign.startSensorUnder(pair);
-      else await campaign.startAggregatorUnder(pair);
+      await campaign.startUnder(pair);
     }
     process.stdout.write(`${JSON.stringify(campaign.report)}\n`);
   } finally {

@@ -1,7 +1,7 @@
 /**
  * A sensor's delivery as a process: argv[2] is {spool, url} as JSON. It seals an interval for each message "seal" that
- * its parent sends, answers each message with its figures, and ends with "close". With "listen" it also serves, as a sensor does its
- * metrics.
+ * its parent sends, answers each message with its figures, and ends with "close". With "listen" it also serves, as a
+ * sensor does its metrics.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
