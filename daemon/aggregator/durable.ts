@@ -2,17 +2,15 @@
  * Files that are there after a power cut: written beside, fsynced, renamed, and the folder fsynced.
  * A name that this module has returned is on stable storage with all of its bytes.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
+import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { type FileHandle, mkdir, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { withFile } from "../descriptors.js";
+import { errnoOf } from "../errno.js";
 
 export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await withFile(path, "r", promisify(fsync));
 }
 
 let making: Promise<void> = Promise.resolve();
@@ -103,7 +101,7 @@ function syncFolderSync(path: string): void {
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 /** Whether a file system error means that there is no room. */
-export const isFull = (error: unknown): boolean => FULL.has((error as NodeJS.ErrnoException)?.code ?? "");
+export const isFull = (error: unknown): boolean => FULL.has(errnoOf(error) ?? "");
 
 /** Whether it comes from the file system at all (EIO, EROFS, EACCES, ...). */
 export const isStorageError = (error: unknown): boolean =>

@@ -1,6 +1,7 @@
 /** The HTTP server: Fastify with our bounds, our errors ({error: {code, message, mend}}) and our tokens. */
 import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { refusalBody } from "../../lib/answer.js";
 import { SparsewireError } from "../../lib/errors.js";
 import type { TlsFiles } from "../http/listen.js";
 import type { Right, Tokens } from "../http/tokens.js";
@@ -112,7 +113,7 @@ function answerError(
   const refusal = asRefusal(error);
   if (refusal === undefined) {
     logger.error({ err: error, url: request.url }, "a request failed");
-    reply.code(500).send(errorBody("INTERNAL", "the aggregator failed to answer; its log says why", ""));
+    reply.code(500).send(refusalBody("INTERNAL", "the aggregator failed to answer; its log says why", ""));
     return;
   }
   metrics.refused.inc({ cause: refusal.reason });
@@ -135,7 +136,8 @@ function answerError(
   if (refusal.retryAfter !== undefined) reply.header("retry-after", refusal.retryAfter);
   if (refusal.status === 401) reply.header("www-authenticate", "Bearer");
   if (refusal.close) closeAfter(request, reply);
-  reply.code(refusal.status).send(errorBody(refusal.code, refusal.message, refusal.mend));
+  const { status, code, message, mend, subject } = refusal;
+  reply.code(status).send(refusalBody(code, message, mend, subject));
 }
 
 /** How long the rest of a refused body is read away, so that the answer is not lost in a connection reset. */
@@ -170,8 +172,6 @@ function asRefusal(error: unknown): Refusal | undefined {
   return undefined;
 }
 
-const errorBody = (code: string, message: string, mend: string) => ({ error: { code, message, mend } });
-
 /** What is not even a request: bad syntax, headers too long or too slow. */
 function onClientError({ metrics }: HttpParts, error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
@@ -181,7 +181,7 @@ function onClientError({ metrics }: HttpParts, error: NodeJS.ErrnoException, soc
   const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
   metrics.refused.inc({ cause: isLate ? "timeout" : "bad_request" });
   const status = isLate ? "408 Request Timeout" : "400 Bad Request";
-  const body = JSON.stringify(errorBody(isLate ? "TIMEOUT" : "BAD_REQUEST", status, ""));
+  const body = JSON.stringify(refusalBody(isLate ? "TIMEOUT" : "BAD_REQUEST", status, ""));
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     () => socket.destroy(),

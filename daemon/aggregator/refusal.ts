@@ -1,5 +1,7 @@
 /** What the API says no to, and how: one class, with the HTTP status, a stable code and a closed set of causes. */
 
+import type { UploadSubject } from "../../lib/answer.js";
+
 /** Why an upload or a request was refused; the label of a metric, so append with care. */
 export const REFUSAL_CAUSES = [
   "unauthorized",
@@ -41,6 +43,8 @@ export class Refusal extends Error {
   readonly mend: string;
   readonly retryAfter: number | undefined;
   readonly close: boolean;
+  /** Final refusals of an upload: the interval, and the digest of the bytes that were received. */
+  subject: UploadSubject | undefined;
 
   constructor(what: string, options: RefusalOptions) {
     super(what);

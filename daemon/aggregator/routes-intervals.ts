@@ -1,15 +1,17 @@
 /** /api/v1/sensors and /api/v1/intervals: taking archives in, listing them, giving them back. */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance } from "fastify";
+import { acknowledgement, isFinalRefusal, type UploadSubject } from "../../lib/answer.js";
 import type { Logger } from "../log.js";
 import { listIntervals } from "./listing.js";
 import type { Metrics } from "./metrics.js";
-import { notFound } from "./refusal.js";
+import { notFound, Refusal } from "./refusal.js";
 import type { Sensors } from "./sensors.js";
 import type { Store } from "./store.js";
 import type { UploadResult, Uploads } from "./upload.js";
-import { uploadIdentity } from "./upload-request.js";
+import { bodyDigest, uploadIdentity } from "./upload-request.js";
 
 interface Parts {
   logger: Logger;
@@ -28,10 +30,18 @@ export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
   http.put(ONE, { config: { right: "write" } }, async (request, reply) => {
     const identity = uploadIdentity(request.params as Params);
     const began = performance.now();
-    const result = await parts.uploads.receive(identity, request.raw);
+    const subject = (): UploadSubject => ({ ...identity, sha256: hexDigest(request.raw.headers) });
+    let result: UploadResult;
+    try {
+      result = await parts.uploads.receive(identity, request.raw);
+    } catch (error) {
+      // Final refusals come after the body was found to be what its digest says.
+      if (error instanceof Refusal && isFinalRefusal(error.code, error.retryAfter)) error.subject = subject();
+      throw error;
+    }
     note(parts, result, (performance.now() - began) / 1e3);
     reply.code("stored" in result ? 201 : 200);
-    return "stored" in result ? { stored: true } : { duplicate: true };
+    return acknowledgement(subject(), "stored" in result ? "stored" : "duplicate");
   });
 
   http.get(ONE, async (request, reply) => {
@@ -56,6 +66,10 @@ export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
 
   http.get("/api/v1/sensors", async () => ({ sensors: await parts.sensors.list() }));
 }
+
+/** The SHA-256 of Content-Digest, which the received bytes have been compared with, in hexadecimal digits. */
+const hexDigest = (headers: IncomingHttpHeaders): string =>
+  Buffer.from(bodyDigest(headers), "base64").toString("hex");
 
 function note({ metrics, sensors, onStored }: Parts, result: UploadResult, seconds: number): void {
   if (!("stored" in result)) {

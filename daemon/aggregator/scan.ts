@@ -1,9 +1,12 @@
 /** Rebuilding the catalog from the files of a store: names for raw archives, manifests for roll-ups. */
 import { type Dirent, statSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { archiveName, parseArchiveName } from "../../lib/archive.js";
+import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
+import { errnoOf } from "../errno.js";
+import { isStorageError } from "./durable.js";
 import { readManifestFile } from "./manifest-file.js";
 import {
   levelFolder,
@@ -14,6 +17,19 @@ import {
   START_NS_MAX,
 } from "./periods.js";
 import type { Store } from "./store.js";
+
+/** Removes what an earlier process was receiving. What cannot be removed is in nobody's way, and told. */
+export async function clearTemporary({ path, logger }: Store): Promise<void> {
+  const folder = join(path, "tmp");
+  const names = await readdir(folder).catch((error) => {
+    throw unreadable(folder, error);
+  });
+  for (const name of names) {
+    await rm(join(folder, name), { recursive: true, force: true }).catch((error) => {
+      logger.warn({ file: join(folder, name), code: errnoOf(error) }, "cannot be removed");
+    });
+  }
+}
 
 /** Fills the store's catalog. Raw first: a roll-up then marks the rows that it contains. */
 export async function scanStore(store: Store, signal?: AbortSignal): Promise<void> {
@@ -31,6 +47,8 @@ export async function scanStore(store: Store, signal?: AbortSignal): Promise<voi
           manifest.parts,
         );
       } catch (error) {
+        // A file that cannot be read now is not shown to be unsound; without it a period would be summed anew, with less.
+        if (isStorageError(error)) throw unreadable(path, error);
         await store.quarantine(path, error instanceof Error ? error.message : String(error));
       }
     }
@@ -57,7 +75,7 @@ function addRaw(store: Store, path: string): string | undefined {
   if (start >= START_NS_MAX || folderOf(store, path) !== levelFolder("raw", start)) {
     return "it lies in the folder of another time";
   }
-  const stat = statSync(path);
+  const stat = sizeOf(path);
   if (stat.size === 0) return "it is empty";
   const { catalog } = store;
   if (catalog.identities.has(sensor, run, sequence)) return "the interval is there under another name";
@@ -65,6 +83,21 @@ function addRaw(store: Store, path: string): string | undefined {
   catalog.addRaw({ ...entry, size: stat.size, written: stat.mtimeMs });
   return undefined;
 }
+
+function sizeOf(path: string): { size: number; mtimeMs: number } {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** Nothing can be said of a store of which a part cannot be read: it is no empty one. */
+export const unreadable = (path: string, cause: unknown): SparsewireError =>
+  new SparsewireError("STORE_UNUSABLE", `${path} cannot be read (${errnoOf(cause)})`, {
+    mend: "mend the disk or the rights of the file, or take it out of the store, and start again",
+    cause,
+  });
 
 function checkRollup(store: Store, level: RollupLevel, path: string, manifest: Manifest): number {
   const period = periodOf(level, manifest.start);
@@ -88,7 +121,9 @@ const folderOf = (store: Store, path: string): string => relative(store.path, di
 /** Regular files below a folder, in order of their paths. Anything else (links, sockets) is left alone. */
 async function* filesBelow(folder: string, signal?: AbortSignal): AsyncGenerator<string> {
   signal?.throwIfAborted();
-  const entries: Dirent[] = await readdir(folder, { withFileTypes: true });
+  const entries: Dirent[] = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    throw unreadable(folder, error);
+  });
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
     const path = join(folder, entry.name);

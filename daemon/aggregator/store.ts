@@ -4,10 +4,11 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { type FileHandle, open, readdir, rename, rmdir, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, open, rename, rmdir, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { keepDescriptors } from "../descriptors.js";
 import { lockFolder } from "../lock.js";
 import type { Logger } from "../log.js";
 import { Catalog, type RawEntry } from "./catalog.js";
@@ -21,7 +22,7 @@ import {
   ROLLUP_SENSOR,
   type RollupLevel,
 } from "./periods.js";
-import { scanStore } from "./scan.js";
+import { clearTemporary, scanStore } from "./scan.js";
 
 /** What uploads leave free of the file system. */
 const RESERVE_BYTES_MAX = 256 << 20;
@@ -43,6 +44,7 @@ export class Store {
     readonly path: string,
     readonly logger: Logger,
   ) {
+    keepDescriptors();
     try {
       for (const folder of ["raw", "tmp", "quarantine", ...ROLLUP_LEVELS.map((level) => `rollup/${level}`)]) {
         mkdirSync(join(path, folder), { recursive: true, mode: 0o750 });
@@ -67,7 +69,7 @@ export class Store {
 
   /** Rebuilds the catalog from the files. Nothing that is found stops it: what is not sound goes to quarantine. */
   async load(signal?: AbortSignal): Promise<void> {
-    for (const name of await readdir(join(this.path, "tmp"))) await unlink(join(this.path, "tmp", name));
+    await clearTemporary(this);
     await scanStore(this, signal);
   }
 

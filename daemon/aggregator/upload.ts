@@ -4,10 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { decodeArchive } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
+import { isExhausted } from "../descriptors.js";
+import { errnoOf } from "../errno.js";
 import type { AggregatorConfig } from "./config.js";
 import { isFull, isStorageError } from "./durable.js";
 import { START_NS_MAX } from "./periods.js";
@@ -63,7 +66,8 @@ export class Uploads {
       return await this.#receive(identity, request, length, digest);
     } catch (error) {
       if (error instanceof Refusal || !isStorageError(error)) throw error;
-      const { code } = error as NodeJS.ErrnoException;
+      const code = errnoOf(error);
+      if (isExhausted(error)) throw comeBack(`the aggregator has no descriptor left for the store (${code})`);
       if (isFull(error)) throw storeFull(`the store's file system is full (${code})`);
       throw storeFull(`the store cannot be written (${code})`);
     } finally {
@@ -90,10 +94,9 @@ export class Uploads {
   /** Decodes the received file; archives take turns, so that memory holds one of them at most. */
   #verify({ handle }: Temporary, length: number): Promise<Manifest> {
     const verified = this.#verifying.then(async () => {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await handle.read(bytes, 0, length, 0);
+      const bytes = await readWhole(handle, length);
       try {
-        return decodeArchive(bytes.subarray(0, bytesRead), { verify: true }).manifest;
+        return decodeArchive(bytes, { verify: true }).manifest;
       } catch (error) {
         if (!(error instanceof SparsewireError)) throw error;
         if (error.code === "BAD_DIGEST") throw digestRefusal(error.message);
@@ -152,6 +155,17 @@ export class Uploads {
       mend: "a sensor must never reuse a run and sequence: give each sensor a name of its own",
     });
   }
+}
+
+/** What was received, as the file has it: a read may give less than it was asked for. */
+async function readWhole(handle: FileHandle, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await handle.read(bytes, at, length - at, at);
+    if (bytesRead === 0) throw comeBack("the received file has become shorter");
+    at += bytesRead;
+  }
+  return bytes;
 }
 
 const storeFull = (what: string): Refusal =>

@@ -69,9 +69,9 @@ export function statusText(status: SensorStatus): string {
       `${formatSize(status.process.resident_bytes)} resident, matrices ${formatSize(status.matrix.memory_bytes)}`,
     ],
   ];
-  if (spool !== null)
-    entries.push(["spool", `${grouped(spool.depth)} intervals, ${formatSize(spool.bytes)}, ${spool.path}`]);
+  if (spool !== null) entries.push(["spool", spoolText(spool)]);
   if (ship !== null) entries.push(["ships to", shipText(ship)]);
+  if (ship?.lastError) entries.push(["ship error", ship.lastError]);
   if (status.dependability !== null) entries.push(...dependabilityLines(status.dependability));
   entries.push(["privileges", privilegesText(status.privileges)]);
   if (status.metrics_url !== null) entries.push(["metrics", status.metrics_url]);
@@ -143,6 +143,11 @@ function cpuText({ workers, matrix, process: whole, counters }: SensorStatus): s
   const capture = workers.reduce((total, { cpu_ns }) => total + cpu_ns, 0);
   const each = (ns: number) => (counters.frames === 0 ? "-" : `${(ns / counters.frames).toFixed(0)} ns`);
   return `${each(capture)} a frame capture, ${each(matrix.cpu_ns)} matrices, ${each(whole.cpu_ns)} whole process`;
+}
+
+function spoolText({ depth, bytes, path, set_aside }: NonNullable<SensorStatus["spool"]>): string {
+  const aside = set_aside > 0 ? `, ${grouped(set_aside)} set aside` : "";
+  return `${grouped(depth)} intervals, ${formatSize(bytes)}${aside}, ${path}`;
 }
 
 function shipText(ship: NonNullable<SensorStatus["ship"]>): string {

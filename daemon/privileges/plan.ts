@@ -43,6 +43,7 @@ export function runtime(): Grant[] {
     { path: "/sys/fs/cgroup", why: "limits of its cgroup" },
     { path: "/sys/devices/system", why: memory },
     { path: "/dev/urandom", why: "random numbers, where getrandom fails" },
+    { path: "/dev/null", why: "descriptors kept in reserve" },
     { path: "/etc/localtime", why: "times in the log" },
     { path: "/usr/share/zoneinfo", why: "times in the log" },
   ];

@@ -1,8 +1,18 @@
-/** Archives over HTTP with keep-alive: PUT /api/v1/intervals/{sensor}/{run}/{sequence}, acknowledged by 2xx. */
+/**
+ * Archives over HTTP with keep-alive: PUT /api/v1/intervals/{sensor}/{run}/{sequence}. What the answer means is
+ * lib/answer.ts's to say; redirects are answers like any other, and not followed.
+ */
 import { createHash } from "node:crypto";
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Delivery, Transport } from "./transport.js";
+import {
+  ANSWER_BYTES_MAX,
+  printable,
+  type UploadSubject,
+  type Verdict,
+  verdictOf,
+} from "../../lib/answer.js";
+import type { Transport } from "./transport.js";
 
 export interface HttpTransportOptions {
   url: string;
@@ -10,16 +20,6 @@ export interface HttpTransportOptions {
   ca?: string;
   timeoutMs: number;
 }
-
-/** Longest answer that is read: it is a line of JSON. */
-const ANSWER_BYTES_MAX = 64 * 1024;
-/** Answers that no repetition changes: the archive itself is not acceptable. */
-const REFUSALS = new Map([
-  [400, "bad_archive"],
-  [409, "conflict"],
-  [413, "too_large"],
-  [422, "digest_mismatch"],
-]);
 
 export class HttpTransport implements Transport {
   /** For people: without what may be a secret. */
@@ -52,35 +52,37 @@ export class HttpTransport implements Transport {
     identity: { sensor: string; run: string; sequence: number },
     archive: Uint8Array,
     signal: AbortSignal,
-  ): Promise<Delivery> {
+  ): Promise<Verdict> {
     const { sensor, run, sequence } = identity;
     const url = new URL(`api/v1/intervals/${sensor}/${run}/${sequence}`, this.#base);
-    const digest = createHash("sha256").update(archive).digest("base64");
+    const digest = createHash("sha256").update(archive).digest();
+    const sent: UploadSubject = { sensor, run, sequence, sha256: digest.toString("hex") };
     const headers: http.OutgoingHttpHeaders = {
       "content-type": "application/x-tar",
       "content-length": archive.length,
-      "content-digest": `sha-256=:${digest}:`,
+      "content-digest": `sha-256=:${digest.toString("base64")}:`,
     };
     if (this.#options.token !== undefined) headers.authorization = `Bearer ${this.#options.token}`;
     const request = url.protocol === "https:" ? https.request : http.request;
     return new Promise((resolve) => {
       const fail = (error: NodeJS.ErrnoException): void =>
-        resolve({ result: "retry", cause: error.code ?? "error", message: error.message });
+        resolve({ result: "retry", cause: error.code ?? "error", message: printable(error.message) });
       const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#options.timeoutMs)]);
-      const sent = request(url, { method: "PUT", agent: this.#agent, headers, signal: limit }, (answer) => {
-        let text = "";
-        answer.setEncoding("utf8");
-        answer.on("data", (chunk: string) => {
-          if (text.length < ANSWER_BYTES_MAX) text += chunk;
-        });
-        answer.on("end", () => resolve(delivery(answer, text)));
-        answer.on("error", fail);
+      const order = { method: "PUT", agent: this.#agent, headers, signal: limit };
+      let isAnswered = false;
+      const put = request(url, order, (answer) => {
+        isAnswered = true;
+        readAnswer(answer).then((whole) => resolve(verdictOf(whole, sent)), fail);
       });
-      sent.on("error", (error: NodeJS.ErrnoException) => {
+      put.on("error", (error: NodeJS.ErrnoException) => {
         const isTimeout = limit.aborted && !signal.aborted;
         fail(isTimeout ? Object.assign(new Error("no answer in time"), { code: "timeout" }) : error);
       });
-      sent.end(archive);
+      // An answer that changes the protocol, say, ends without an error and without a response.
+      put.on("close", () => {
+        if (!isAnswered) fail(Object.assign(new Error("no answer"), { code: "closed" }));
+      });
+      put.end(archive);
     });
   }
 
@@ -89,24 +91,28 @@ export class HttpTransport implements Transport {
   }
 }
 
-function delivery(answer: http.IncomingMessage, text: string): Delivery {
-  const status = answer.statusCode ?? 0;
-  if (status >= 200 && status < 300) return { result: "acknowledged", duplicate: status === 200 };
-  const message = `HTTP ${status}: ${messageOf(text)}`;
-  const after = Number(answer.headers["retry-after"]);
-  // The aggregator asks for it again when the bytes were damaged on the way, and not when they are bad in themselves.
-  const refusal = after > 0 ? undefined : REFUSALS.get(status);
-  if (refusal !== undefined) return { result: "refused", cause: refusal, message };
-  const cause =
-    { 401: "unauthorized", 403: "unauthorized", 507: "aggregator_disk_full" }[status] ?? `http_${status}`;
-  return { result: "retry", cause, message, ...(after > 0 ? { afterMs: after * 1000 } : {}) };
-}
-
-function messageOf(text: string): string {
+/** An answer with as much of its body as is wanted; what is longer or cut is not whole. Never rejects for the body. */
+async function readAnswer(answer: http.IncomingMessage) {
+  const { statusCode: status = 0, headers } = answer;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let isWhole = true;
   try {
-    const { error } = JSON.parse(text) as { error?: { message?: string } };
-    return String(error?.message ?? text).slice(0, 300);
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      isWhole = bytes <= ANSWER_BYTES_MAX;
+      // Leaving the loop destroys the answer, and the connection with it.
+      if (!isWhole) break;
+      chunks.push(chunk);
+    }
   } catch {
-    return text.slice(0, 300);
+    isWhole = false;
   }
+  return {
+    status,
+    contentType: headers["content-type"],
+    retryAfter: headers["retry-after"],
+    body: Buffer.concat(chunks).toString("utf8"),
+    isWhole: isWhole && answer.complete,
+  };
 }

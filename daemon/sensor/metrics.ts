@@ -186,6 +186,12 @@ export function sensorMetrics(sensor: Sensor, report: SensorReport): Registry {
   gauge("spool_waiting", "Intervals in memory that wait for the spool's disk", [], () =>
     single(sensor.outbox?.depth ?? 0),
   );
+  gauge("spool_set_aside", "Intervals refused for good or damaged, kept beside the spool's own", [], () =>
+    single(sensor.spool?.aside.depth ?? 0),
+  );
+  gauge("ship_deferred", "Intervals that wait for a reason of their own while others are delivered", [], () =>
+    single(sensor.shipper?.figures.deferred ?? 0),
+  );
   counter("ship_intervals_total", "Intervals acknowledged by the aggregator", ["result"], () => {
     const { acknowledged = 0, duplicates = 0 } = sensor.shipper?.figures ?? {};
     return [

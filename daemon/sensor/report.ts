@@ -110,6 +110,7 @@ export class SensorReport {
               depth: sensor.spool.depth,
               bytes: sensor.spool.bytes,
               waiting: sensor.outbox?.depth ?? 0,
+              set_aside: sensor.spool.aside.depth,
               path: sensor.spool.path,
             },
       ship:

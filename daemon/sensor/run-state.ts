@@ -4,7 +4,10 @@
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Manifest } from "../../lib/manifest.js";
+import { z } from "zod";
+import { type Manifest, manifestSchema, runId } from "../../lib/manifest.js";
+import { closeReserved, openReserved } from "../descriptors.js";
+import { errnoOf } from "../errno.js";
 
 const FILE = "run.json";
 
@@ -13,22 +16,23 @@ type Previous = NonNullable<Manifest["previous"]>;
 /** Runs that ended before they had spooled an interval, and so could not tell of those before them. */
 const UNTOLD_MAX = 100;
 
-interface State {
-  run: string;
-  sequence: number | null;
-  isClean: boolean;
-  previous: Previous;
-}
+type State = z.infer<typeof stateSchema>;
 
 export class RunState {
   readonly previous: Previous;
   readonly #path: string;
   readonly #state: State;
+  readonly #warn: (line: string) => void;
+  #isFailing = false;
 
-  /** Reads what the run before left in `folder`, and begins the new one. A missing or broken file is no run. */
-  constructor(folder: string, run: string) {
+  /**
+   * Reads what the run before left in `folder`, and begins the new one. A missing file is no run before; one that
+   * cannot be read, or is damaged, is told and kept beside as run.json.damaged.
+   */
+  constructor(folder: string, run: string, warn: (line: string) => void = () => undefined) {
     this.#path = join(folder, FILE);
-    this.previous = readPrevious(this.#path);
+    this.#warn = warn;
+    this.previous = this.#readPrevious();
     this.#state = { run, sequence: null, isClean: false, previous: this.previous };
     this.#write();
   }
@@ -47,22 +51,63 @@ export class RunState {
   /** Not fsynced: it explains a loss, it does not prevent one. A full disk must not stop the sensor either. */
   #write(): void {
     try {
-      writeFileSync(`${this.#path}.tmp`, JSON.stringify(this.#state));
+      const fd = openReserved(`${this.#path}.tmp`, "w");
+      try {
+        writeFileSync(fd, JSON.stringify(this.#state));
+      } finally {
+        closeReserved(fd);
+      }
       renameSync(`${this.#path}.tmp`, this.#path);
-    } catch {
+      this.#isFailing = false;
+    } catch (error) {
       // The next interval tries again; until then the file tells of an earlier one.
+      if (!this.#isFailing)
+        this.#warn(`${this.#path} cannot be written (${codeOf(error)}); it tells of earlier`);
+      this.#isFailing = true;
+    }
+  }
+
+  #readPrevious(): Previous {
+    try {
+      return previousOf(this.#read());
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return [];
+      const kept = `${this.#path}.damaged`;
+      this.#warn(
+        `${this.#path} is damaged (${codeOf(error)}): how the run before ended is unknown; it is kept as ${kept}`,
+      );
+      try {
+        renameSync(this.#path, kept);
+      } catch {
+        // Then this run's own takes its place.
+      }
+      return [];
+    }
+  }
+
+  #read(): string {
+    const fd = openReserved(this.#path, "r");
+    try {
+      return readFileSync(fd, "utf8");
+    } finally {
+      closeReserved(fd);
     }
   }
 }
 
-function readPrevious(path: string): Previous {
-  try {
-    const { run, sequence, isClean, previous } = JSON.parse(readFileSync(path, "utf8")) as State;
-    if (!/^[0-9a-f]{16}$/.test(run)) return [];
-    const last = Number.isSafeInteger(sequence) ? sequence : null;
-    const untold = last === null && Array.isArray(previous) ? previous.slice(-UNTOLD_MAX) : [];
-    return [...untold, { run, sequence: last, ended: isClean ? "stop" : "crash" }];
-  } catch {
-    return [];
-  }
+const stateSchema = z.object({
+  run: runId,
+  sequence: z.int().nonnegative().nullable(),
+  isClean: z.boolean(),
+  previous: manifestSchema.shape.previous.unwrap(),
+});
+
+/** The runs before that of a state file; throws when it is not one. */
+function previousOf(text: string): Previous {
+  const { run, sequence, isClean, previous } = stateSchema.parse(JSON.parse(text));
+  const untold = sequence === null ? previous.slice(-UNTOLD_MAX) : [];
+  return [...untold, { run, sequence, ended: isClean ? "stop" : "crash" }];
 }
+
+/** The errno, or that it is not what such a file says. */
+const codeOf = (error: unknown): string => errnoOf(error) ?? "not a run's state";

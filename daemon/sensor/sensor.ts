@@ -188,7 +188,9 @@ export class Sensor {
     if (transport === undefined) return;
     this.#unlockSpool = lockSpool(this.config.spool.path, this.#logger);
     try {
-      this.spool = new Spool(this.config.spool.path, this.config.spool.max_bytes);
+      this.spool = new Spool(this.config.spool.path, this.config.spool.max_bytes, (line) =>
+        this.#logger.warn(line),
+      );
       if (this.anonymization.scheme !== "none") requireAnonymizedSpool(this.spool);
     } catch (error) {
       this.#unlockSpool();
@@ -212,7 +214,7 @@ export class Sensor {
   /** Only once frames are captured: an attempt that fails before is no run. */
   #beginRun(): void {
     if (this.spool === undefined) return;
-    this.#state = new RunState(this.config.spool.path, this.run);
+    this.#state = new RunState(this.config.spool.path, this.run, (line) => this.#logger.warn(line));
     for (const { run, ended } of this.#state.previous) {
       if (ended === "crash")
         this.lost.count("crash", `run ${run} did not stop by itself; what it had open is gone`);

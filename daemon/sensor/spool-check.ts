@@ -3,9 +3,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeArchive } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
+import { errnoOf } from "../errno.js";
 import type { Spool } from "./spool.js";
 
-/** Throws SPOOL_CLEAR when an interval in the spool has clear addresses, or cannot be read to tell. */
+/**
+ * Throws SPOOL_CLEAR when an interval in the spool has clear addresses, or is no archive that could tell, and
+ * SPOOL_UNUSABLE when one cannot be read.
+ */
 export function requireAnonymizedSpool(spool: Spool): void {
   const clear = spool.names().filter((name) => !isAnonymized(join(spool.path, name)));
   if (clear.length === 0) return;
@@ -17,8 +21,21 @@ export function requireAnonymizedSpool(spool: Spool): void {
 }
 
 function isAnonymized(path: string): boolean {
+  let bytes: Uint8Array;
   try {
-    const { scheme } = decodeArchive(readFileSync(path), { verify: false }).manifest.anonymization;
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new SparsewireError(
+      "SPOOL_UNUSABLE",
+      `${path} cannot be read (${errnoOf(cause)}) to see whether it is anonymised`,
+      {
+        mend: "mend the disk or the rights of the file, and start again",
+        cause,
+      },
+    );
+  }
+  try {
+    const { scheme } = decodeArchive(bytes, { verify: false }).manifest.anonymization;
     return scheme.startsWith("cryptopan-") || scheme.startsWith("truncate-");
   } catch {
     return false;

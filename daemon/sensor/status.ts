@@ -77,7 +77,8 @@ export interface SensorStatus {
   process: { cpu_ns: number; resident_bytes: number };
   intervals: { sealed: number; lost: Record<string, number>; lag_s: number | null };
   last_interval: IntervalStatus | null;
-  spool: { depth: number; bytes: number; waiting: number; path: string } | null;
+  /** set_aside: intervals refused for good or damaged, kept beside the others. */
+  spool: { depth: number; bytes: number; waiting: number; set_aside: number; path: string } | null;
   ship: (ShipperFigures & { target: string }) | null;
   /** Availability, reliability, ... over 1 h, 1 day and 30 days; null for files. */
   dependability: DependabilityStatus | null;

@@ -2,13 +2,7 @@
  * How archives reach the aggregator. One face, so that other ways (a message broker, a shared folder) can stand beside
  * HTTP; the shipper decides about order, retries and deletion, a transport only carries.
  */
-export type Delivery =
-  /** The aggregator has it on disk (now, or from an earlier attempt). */
-  | { result: "acknowledged"; duplicate: boolean }
-  /** Worth another try later: nobody there, busy, its disk full, wrong token ... */
-  | { result: "retry"; cause: string; message: string; afterMs?: number }
-  /** It will never be taken as it is. */
-  | { result: "refused"; cause: string; message: string };
+import type { Verdict } from "../../lib/answer.js";
 
 export interface Transport {
   /** Where to, for the log and the status. */
@@ -20,6 +14,6 @@ export interface Transport {
     identity: { sensor: string; run: string; sequence: number },
     archive: Uint8Array,
     signal: AbortSignal,
-  ): Promise<Delivery>;
+  ): Promise<Verdict>;
   close(): void;
 }

@@ -26,7 +26,7 @@ export class Delivery {
   ) {
     const transport = openTransport(transportOptions(options))!;
     this.#lost = lost;
-    this.#spool = new Spool(options.spoolPath, options.spoolBytesMax);
+    this.#spool = new Spool(options.spoolPath, options.spoolBytesMax, (line) => logger.warn(line));
     this.#shipper = new Shipper(this.#spool, transport, {
       lost,
       logger,
@@ -37,7 +37,7 @@ export class Delivery {
       this.#state.spooled(sequence);
       this.#shipper.nudge();
     });
-    this.#state = new RunState(options.spoolPath, run);
+    this.#state = new RunState(options.spoolPath, run, (line) => logger.warn(line));
     for (const before of this.previous) {
       if (before.ended === "crash")
         lost.count("crash", `run ${before.run} did not close; what it had open is gone`);

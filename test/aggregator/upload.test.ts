@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -17,6 +18,8 @@ import {
   test,
 } from "./support.js";
 
+const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
 test("an uploaded interval is stored, listed, given back, and a duplicate when it comes again", async () => {
   const server = await start(config());
   const bytes = archive({
@@ -27,9 +30,14 @@ test("an uploaded interval is stored, listed, given back, and a duplicate when i
     reasons: { ipv4: 2, arp: 1 } as never,
   });
   const first = await put(server.url, bytes, { sequence: 7 });
-  assert.deepEqual([first.status, await first.json()], [201, { stored: true }]);
+  const subject = { sensor: "edge-1", run: RUN, sequence: 7, sha256: sha256Of(bytes) };
+  const said = { format: "sparsewire-answer/1", ...subject };
+  assert.deepEqual([first.status, await first.json()], [201, { ...said, result: "stored", stored: true }]);
   const again = await put(server.url, bytes, { sequence: 7 });
-  assert.deepEqual([again.status, await again.json()], [200, { duplicate: true }]);
+  assert.deepEqual(
+    [again.status, await again.json()],
+    [200, { ...said, result: "duplicate", duplicate: true }],
+  );
 
   const { intervals, cursor } = (await get(server.url, "/api/v1/intervals")).body;
   assert.equal(cursor, null);

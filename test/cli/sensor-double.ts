@@ -42,7 +42,7 @@ export function exampleStatus(changes: Partial<SensorStatus> = {}): SensorStatus
     process: { cpu_ns: 90_000_000, resident_bytes: 2 ** 28 },
     intervals: { sealed: 12, lost: {}, lag_s: 0.3 },
     last_interval: null,
-    spool: { depth: 2, bytes: 4096, waiting: 0, path: "/var/lib/sparsewire/spool" },
+    spool: { depth: 2, bytes: 4096, waiting: 0, set_aside: 0, path: "/var/lib/sparsewire/spool" },
     ship: null,
     dependability: null,
     privileges: {
