@@ -2,9 +2,12 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { FastifyInstance } from "fastify";
+import { served } from "../http/served.js";
+import { SharedAnswer } from "../http/shared-answer.js";
 import type { Logger } from "../log.js";
 import { listIntervals } from "./listing.js";
 import type { Metrics } from "./metrics.js";
+import type { Reads } from "./reads.js";
 import { notFound } from "./refusal.js";
 import type { Sensors } from "./sensors.js";
 import type { Store } from "./store.js";
@@ -17,6 +20,7 @@ interface Parts {
   store: Store;
   sensors: Sensors;
   uploads: Uploads;
+  reads: Reads;
   /** Told of every archive that was stored. */
   onStored(start: bigint): void;
 }
@@ -25,6 +29,7 @@ const ONE = "/api/v1/intervals/:sensor/:run/:sequence";
 type Params = Record<string, string>;
 
 export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
+  const { reads } = parts;
   http.put(ONE, { config: { right: "write" } }, async (request, reply) => {
     const identity = uploadIdentity(request.params as Params);
     const began = performance.now();
@@ -47,14 +52,23 @@ export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
       );
     }
     reply.type("application/x-tar").header("content-length", size.size);
-    return reply.send(createReadStream(path));
+    return reply.send(served(await reads.enter(request, reply), createReadStream(path)));
   });
 
-  http.get("/api/v1/intervals", async (request) => {
-    return listIntervals(parts.store, request.query as Record<string, unknown>);
+  http.get("/api/v1/intervals", async (request, reply) => {
+    const place = await reads.enter(request, reply);
+    try {
+      return await listIntervals(parts.store, request.query as Record<string, unknown>);
+    } finally {
+      place.leave();
+    }
   });
 
-  http.get("/api/v1/sensors", async () => ({ sensors: await parts.sensors.list() }));
+  const list = new SharedAnswer(async () => Buffer.from(`{"sensors":[${await parts.sensors.listing()}]}`));
+  http.get("/api/v1/sensors", async (_request, reply) => {
+    reply.type("application/json; charset=utf-8");
+    return reply.send(await list.get());
+  });
 }
 
 function note({ metrics, sensors, onStored }: Parts, result: UploadResult, seconds: number): void {

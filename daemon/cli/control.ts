@@ -2,6 +2,7 @@
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { clearTextFault } from "../http/clear-text.js";
 
 /** An interval is an archive; all else is JSON or text. */
 const ARCHIVE_BYTES_MAX = 2 ** 30;
@@ -28,6 +29,9 @@ export async function askAggregator<T>(base: string, path: string, token?: strin
       mend: "write it as http://127.0.0.1:8470",
     });
   }
+  const clear = clearTextFault(url.href, token !== undefined);
+  if (clear !== undefined)
+    throw new SparsewireError("CLEAR_TEXT", clear.what, { exit: EXIT.usage, mend: clear.mend });
   const name = url.origin;
   const body = await ask({
     url,
