@@ -66,7 +66,7 @@ const limits = z
       .prefault("16KiB")
       .describe("bytes per second that a reader must take of its answer"),
     reads_max: reloadable(z.number().int().min(1).max(1024))
-      .default(16)
+      .default(4)
       .describe("lists and archives given out at one time; more wait"),
     queue_timeout: reloadable(durationMs({ min: "100ms", max: "10m" }))
       .prefault("5s")

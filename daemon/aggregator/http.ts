@@ -8,6 +8,7 @@ import { certificateNames, misdirected } from "../http/host-check.js";
 import type { TlsFiles } from "../http/listen.js";
 import { sendInSlices } from "../http/slices.js";
 import type { Right, Tokens } from "../http/tokens.js";
+import { Turns } from "../http/turns.js";
 import { LineLimit, type Logger } from "../log.js";
 import type { AggregatorConfig } from "./config.js";
 import type { Metrics } from "./metrics.js";
@@ -22,6 +23,9 @@ const HANDSHAKE_MS_MAX = 10_000;
 const URL_CHARS_MAX = 200;
 /** Lines per peer and cause. */
 const LINE_EVERY_MS = 60_000;
+
+/** Requests that read, begun in one turn of the event loop: uploads get on between them. */
+const READS_PER_TURN = 4;
 
 export interface HttpState {
   tokens: Tokens;
@@ -79,6 +83,7 @@ export function createHttp(parts: HttpParts): { http: FastifyInstance; connectio
     max: connectionsMax(connections_max),
     readRateMin: read_rate_min,
   });
+  const turns = new Turns(READS_PER_TURN);
   applyLimits({ http: app, connections }, parts.limits);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
@@ -86,6 +91,7 @@ export function createHttp(parts: HttpParts): { http: FastifyInstance; connectio
     checkHost(parts.state, request);
     guard(parts.state, request);
     if (request.routeOptions.config.right === "write") connections.isWriter(request.raw);
+    else if (!(await turns.next(() => request.raw.socket.destroyed))) throw comeBack("the client has gone");
   });
   app.addHook("onSend", sendInSlices);
   const lines = new LineLimit();

@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { served } from "../http/served.js";
 import { SharedAnswer } from "../http/shared-answer.js";
 import type { Logger } from "../log.js";
-import { listIntervals } from "./listing.js";
+import { Listings } from "./listing.js";
 import type { Metrics } from "./metrics.js";
 import type { Reads } from "./reads.js";
 import { notFound } from "./refusal.js";
@@ -55,10 +55,12 @@ export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
     return reply.send(served(await reads.enter(request, reply), createReadStream(path)));
   });
 
+  const listings = new Listings(parts.store);
   http.get("/api/v1/intervals", async (request, reply) => {
     const place = await reads.enter(request, reply);
     try {
-      return await listIntervals(parts.store, request.query as Record<string, unknown>);
+      reply.type("application/json; charset=utf-8");
+      return await listings.page(request.query as Record<string, unknown>);
     } finally {
       place.leave();
     }

@@ -22,7 +22,7 @@ import { mapTraffic } from "../../lib/map-traffic.js";
 import { mapShed } from "../../lib/sampling.js";
 import { encodeTraffic, trafficOf } from "../../lib/traffic.js";
 import { examples, integer, type Result, usage, withOutput } from "./command.js";
-import { emit } from "./output.js";
+import { emit, say } from "./output.js";
 import { readArchiveFile, type Source, sourcesOf } from "./sources.js";
 import { inFile } from "./sum.js";
 import { grouped } from "./table.js";
@@ -131,7 +131,7 @@ async function rewriteAll(
   }
   const summary = { archives: count, output, ...rewrite.says };
   const text = `${grouped(count)} archives ${done} in ${output}\n`;
-  process.stdout.write(options.json ? `${JSON.stringify(summary, null, 1)}\n` : text);
+  say(options.json ? `${JSON.stringify(summary, null, 1)}\n` : text);
 }
 
 /** One archive with mapped addresses; all but addresses, IPv6 indices and what follows from them stays. */

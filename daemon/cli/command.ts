@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../../lib/duration.js";
 import { EXIT, type ExitCode, SparsewireError } from "../../lib/errors.js";
+import { sayAside } from "./output.js";
 
 /** Where a command leaves its exit code when it ends without an error. */
 export interface Result {
@@ -91,5 +92,5 @@ export function usage(what: string, mend: string): SparsewireError {
 
 /** A line of warning; the command goes on. */
 export function warn(text: string): void {
-  process.stderr.write(`sparsewire: warning: ${text}\n`);
+  sayAside(`sparsewire: warning: ${text}\n`);
 }

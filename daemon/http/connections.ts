@@ -32,7 +32,7 @@ export interface ConnectionBounds {
 }
 
 /** Requests of one connection that wait for their answers. */
-const PIPELINED_MAX = 16;
+const PIPELINED_MAX = 8;
 const SWEEP_MS = 1_000;
 /** Over how long a reader's rate is measured, at least; slices of an answer leave the process as wholes. */
 const WINDOW_MS = 10_000;

@@ -44,9 +44,11 @@ const SWEEP_MS = 50;
 
 /** A place. Its holder says when it waits for its peer and when that has moved something. */
 export class Place {
-  /** Waiting in all, and what was moved; the same since the last judgement. */
+  /** Waiting in all. */
   waitedMs = 0;
-  bytes = 0;
+  /** What was moved lately: older bytes count the less, the longer it has been waited for since. */
+  recentBytes = 0;
+  /** Waiting and bytes since the last judgement. */
   windowMs = 0;
   windowBytes = 0;
   waitingSince: number | undefined;
@@ -72,7 +74,7 @@ export class Place {
   works(bytes: number): void {
     this.settle();
     this.waitingSince = undefined;
-    this.bytes += bytes;
+    this.recentBytes += bytes;
     this.windowBytes += bytes;
   }
 
@@ -80,8 +82,10 @@ export class Place {
   settle(): void {
     if (this.waitingSince === undefined) return;
     const now = this.slots.now();
-    this.waitedMs += now - this.waitingSince;
-    this.windowMs += now - this.waitingSince;
+    const waited = now - this.waitingSince;
+    this.waitedMs += waited;
+    this.windowMs += waited;
+    this.recentBytes *= Math.exp(-waited / YIELD_MS);
     this.waitingSince = now;
   }
 
@@ -240,5 +244,5 @@ export class Slots {
 
 const isReady = ({ ready }: Waiting): boolean => ready?.() !== false;
 
-/** Bytes per second of waiting. */
-const rateOf = ({ bytes, waitedMs }: Place): number => (bytes * 1000) / Math.max(1, waitedMs);
+/** Bytes per second of waiting, lately. */
+const rateOf = ({ recentBytes }: Place): number => (recentBytes * 1000) / YIELD_MS;
