@@ -19,6 +19,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_SCHEME, keyWords } from "../../lib/ipv6-index.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
+import { printable } from "../../lib/printable.js";
 import { mapShed } from "../../lib/sampling.js";
 import { encodeTraffic, trafficOf } from "../../lib/traffic.js";
 import { examples, integer, type Result, usage, withOutput } from "./command.js";
@@ -130,7 +131,7 @@ async function rewriteAll(
     count++;
   }
   const summary = { archives: count, output, ...rewrite.says };
-  const text = `${grouped(count)} archives ${done} in ${output}\n`;
+  const text = `${grouped(count)} archives ${done} in ${printable(output)}\n`;
   say(options.json ? `${JSON.stringify(summary, null, 1)}\n` : text);
 }
 

@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { WINDOW_PACKETS } from "../../lib/challenge.js";
 import { EXIT } from "../../lib/errors.js";
 import { sensorName } from "../../lib/manifest.js";
+import { printable } from "../../lib/printable.js";
 import { FRAME_REASONS } from "../../lib/reasons.js";
 import type { FileReport } from "../capture/ingest.js";
 import { truncationOption } from "./anonymize.js";
@@ -159,7 +160,7 @@ async function ingest(files: string[], options: Options, result: Result): Promis
   }
   const rate = grouped(Math.round(summary.frames / Math.max(seconds, 1e-3)));
   say(
-    `${grouped(summary.archives)} archive${summary.archives === 1 ? "" : "s"} in ${options.output}: ${grouped(summary.packets)} packets of ` +
+    `${grouped(summary.archives)} archive${summary.archives === 1 ? "" : "s"} in ${printable(options.output)}: ${grouped(summary.packets)} packets of ` +
       `${grouped(summary.frames)} frames, ${grouped(summary.bytes)} bytes, ${seconds.toFixed(1)} s (${rate} frames/s)\n`,
   );
   if (isChallenge && summary.frames > summary.packets) {

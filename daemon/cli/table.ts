@@ -4,7 +4,8 @@ import { printable } from "../../lib/printable.js";
 export type Align = "left" | "right";
 
 /** Columns as wide as their widest cell, two spaces apart; numbers are right-aligned. */
-export function table(header: string[], rows: (string | number | bigint)[][], align: Align[] = []): string {
+export function table(names: string[], rows: (string | number | bigint)[][], align: Align[] = []): string {
+  const header = names.map(printable);
   const cells = rows.map((row) =>
     row.map((cell) => (typeof cell === "string" ? printable(cell) : grouped(cell))),
   );
