@@ -1,7 +1,8 @@
 /** The log of both daemons: pino, JSON lines on stderr for machines, pretty lines on a terminal. */
 import { createRequire } from "node:module";
-import { type Logger, pino, stdTimeFunctions } from "pino";
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
 import type pinoPretty from "pino-pretty";
+import { printable, printableText } from "../lib/printable.js";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -43,8 +44,19 @@ export function openLog(options: LogOptions = {}): Logger {
 }
 
 /** Loaded for people only: a service does without its thirty modules. */
-function prettyStream(options: pinoPretty.PrettyOptions): pinoPretty.PrettyStream {
-  return (createRequire(import.meta.url)("pino-pretty") as typeof pinoPretty)(options);
+function prettyStream(options: pinoPretty.PrettyOptions): DestinationStream {
+  const pretty = (createRequire(import.meta.url)("pino-pretty") as typeof pinoPretty)(options);
+  return { write: (line) => void pretty.write(`${JSON.stringify(shown(JSON.parse(line)))}\n`) };
+}
+
+/** A line's fields, fit for a terminal: others choose names, and what they write into requests. Stacks keep their lines. */
+function shown(value: unknown, isLine = true): unknown {
+  if (typeof value === "string") return isLine ? printable(value) : printableText(value);
+  if (Array.isArray(value)) return value.map((each) => shown(each));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => [printable(key), shown(each, key !== "stack")]),
+  );
 }
 
 /** Distinct keys remembered at once; when full, the oldest is forgotten (its line may then repeat early). */

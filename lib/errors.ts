@@ -1,3 +1,5 @@
+import { printable } from "./printable.js";
+
 /** Exit codes of every command; the same everywhere, so that scripts can rely on them. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, badInput: 3, notPermitted: 4, unsupported: 5 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -27,7 +29,7 @@ export function errorLine(error: unknown): string {
   const mend = mendOf(error);
   const what = error instanceof Error ? error.message : String(error);
   const line = mend === "" ? what : `${what}; ${mend}`;
-  return line.replaceAll(/\s*\n\s*/g, " ");
+  return printable(line.replaceAll(/\s*\n\s*/g, " "));
 }
 
 /** The exit code an error asks for; foreign errors are plain failures unless they are about permissions. */

@@ -1,6 +1,6 @@
 /** aggregator.toml: every key, its default, what it means. Sizes are bytes and durations ms or ns once parsed. */
 import { z } from "zod";
-import { byteSize, durationMs, port, reloadable } from "../config/types.js";
+import { byteSize, durationMs, hostNames, port, reloadable } from "../config/types.js";
 import { LOG_LEVELS } from "../log.js";
 import { privileges } from "../privileges/config.js";
 
@@ -19,6 +19,9 @@ const listen = z
       .default("127.0.0.1")
       .describe("address to listen on; beyond loopback only with TLS and token_file"),
     port: port.default(8470).describe("TCP port; 0 takes a free one"),
+    names: reloadable(hostNames).describe(
+      "names that clients may use for this server, besides its address, localhost and those of its certificate",
+    ),
     tls_cert: reloadable(filePath.optional()).describe(
       "PEM file with the certificate (chain) to serve HTTPS with",
     ),
@@ -51,11 +54,32 @@ const limits = z
       .prefault("64MiB")
       .describe("largest archive that is accepted"),
     max_uploads: reloadable(z.number().int().min(1).max(1024))
-      .default(16)
-      .describe("uploads received at one time; more are asked to come back"),
+      .default(64)
+      .describe("uploads received at one time; more wait, and slow ones make room for them"),
     upload_timeout: reloadable(durationMs({ min: "100ms", max: "10m" }))
       .prefault("30s")
       .describe("time an upload may take as a whole"),
+    upload_rate_min: reloadable(byteSize({ max: "1GiB" }))
+      .prefault("1KiB")
+      .describe("bytes per second that an upload must bring while it is waited for"),
+    read_rate_min: reloadable(byteSize({ min: "1KiB", max: "1GiB" }))
+      .prefault("16KiB")
+      .describe("bytes per second that a reader must take of its answer"),
+    reads_max: reloadable(z.number().int().min(1).max(1024))
+      .default(4)
+      .describe("lists and archives given out at one time; more wait"),
+    queue_timeout: reloadable(durationMs({ min: "100ms", max: "10m" }))
+      .prefault("5s")
+      .describe("time an upload, list or query waits for its turn before it is asked to come back"),
+    connections_max: z
+      .number()
+      .int()
+      .min(16)
+      .max(100_000)
+      .default(2048)
+      .describe(
+        "connections at one time, at most a quarter of the descriptors; beyond it idle ones make room",
+      ),
     max_sensors: reloadable(z.number().int().min(1).max(100_000))
       .default(1000)
       .describe("distinct sensor names accepted"),
@@ -64,7 +88,7 @@ const limits = z
       .describe("memory for matrices of one worker thread (one rolls up, one answers queries)"),
     max_queries: reloadable(z.number().int().min(1).max(64))
       .default(4)
-      .describe("matrix queries at one time; more are asked to come back"),
+      .describe("matrix queries at one time; more wait"),
     query_timeout: reloadable(durationMs({ min: "1s", max: "1h" }))
       .prefault("5m")
       .describe("time an answer may take, with its delivery"),

@@ -3,8 +3,13 @@ import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { refusalBody } from "../../lib/answer.js";
 import { SparsewireError } from "../../lib/errors.js";
+import { Connections } from "../http/connections.js";
+import { connectionsMax } from "../http/descriptors.js";
+import { certificateNames, misdirected } from "../http/host-check.js";
 import type { TlsFiles } from "../http/listen.js";
+import { sendInSlices } from "../http/slices.js";
 import type { Right, Tokens } from "../http/tokens.js";
+import { Turns } from "../http/turns.js";
 import { LineLimit, type Logger } from "../log.js";
 import type { AggregatorConfig } from "./config.js";
 import type { Metrics } from "./metrics.js";
@@ -13,16 +18,22 @@ import { badRequest, comeBack, notFound, Refusal } from "./refusal.js";
 /** Time a client has for the headers of a request, and how long an idle connection is kept. */
 const HEADERS_MS_MAX = 10_000;
 const KEEP_ALIVE_MS = 75_000;
-const CONNECTIONS_MAX = 2048;
+/** Time for the TLS handshake. */
+const HANDSHAKE_MS_MAX = 10_000;
 /** Characters of a URL in a line of the log. */
 const URL_CHARS_MAX = 200;
 /** Lines per peer and cause. */
 const LINE_EVERY_MS = 60_000;
 
+/** Requests that read, begun in one turn of the event loop: uploads get on between them. */
+const READS_PER_TURN = 4;
+
 export interface HttpState {
   tokens: Tokens;
-  /** undefined while the store is being read, or the process is ending. */
+  /** false while the store is being read, or the process is ending. */
   open: boolean;
+  /** Names of this server: those configured, and those of its certificate. */
+  names: readonly string[];
 }
 
 interface HttpParts {
@@ -42,7 +53,13 @@ declare module "fastify" {
   }
 }
 
-export function createHttp(parts: HttpParts): FastifyInstance {
+/** The names that requests may use, out of a configuration and its certificate. */
+export const serverNames = (
+  { listen }: Pick<AggregatorConfig, "listen">,
+  tls: TlsFiles | undefined,
+): string[] => [...listen.names, ...certificateNames(tls)];
+
+export function createHttp(parts: HttpParts): { http: FastifyInstance; connections: Connections } {
   const common = {
     logger: false as const,
     forceCloseConnections: "idle" as const,
@@ -50,17 +67,34 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     routerOptions: { maxParamLength: 100 },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => onClientError(parts, error, socket),
   };
-  const timing = { connectionsCheckingInterval: 500, headersTimeout: HEADERS_MS_MAX };
+  // A request without a Host header is answered by ours.
+  const timing = {
+    connectionsCheckingInterval: 500,
+    headersTimeout: HEADERS_MS_MAX,
+    requireHostHeader: false,
+  };
+  const tls = { ...parts.tls, minVersion: "TLSv1.2" as const, handshakeTimeout: HANDSHAKE_MS_MAX };
   const app = (
     parts.tls === undefined
       ? Fastify({ ...common, http: timing })
-      : Fastify({ ...common, https: { ...timing, ...parts.tls, minVersion: "TLSv1.2" } })
+      : Fastify({ ...common, https: { ...timing, ...tls } })
   ) as FastifyInstance;
-  app.server.maxConnections = CONNECTIONS_MAX;
-  applyLimits(app, parts.limits);
+  const { connections_max, read_rate_min } = parts.limits;
+  const connections = new Connections(app.server, {
+    max: connectionsMax(connections_max),
+    readRateMin: read_rate_min,
+  });
+  const turns = new Turns(READS_PER_TURN);
+  applyLimits({ http: app, connections }, parts.limits);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
-  app.addHook("onRequest", async (request) => guard(parts.state, request));
+  app.addHook("onRequest", async (request) => {
+    checkHost(parts.state, request);
+    guard(parts.state, request);
+    if (request.routeOptions.config.right === "write") connections.isWriter(request.raw);
+    else if (!(await turns.next(() => request.raw.socket.destroyed))) throw comeBack("the client has gone");
+  });
+  app.addHook("onSend", sendInSlices);
   const lines = new LineLimit();
   app.setErrorHandler((error, request, reply) => answerError(parts, lines, error, request, reply));
   app.setNotFoundHandler((request) => {
@@ -69,13 +103,28 @@ export function createHttp(parts: HttpParts): FastifyInstance {
       "see /api/v1/status for what there is",
     );
   });
-  return app;
+  return { http: app, connections };
 }
 
 /** Time that a request may take to arrive as a whole, and that a connection may be without a byte. */
-export function applyLimits(app: FastifyInstance, limits: AggregatorConfig["limits"]): void {
-  app.server.requestTimeout = limits.upload_timeout + HEADERS_MS_MAX;
-  app.server.timeout = limits.query_timeout + KEEP_ALIVE_MS;
+export function applyLimits(
+  { http, connections }: ReturnType<typeof createHttp>,
+  limits: AggregatorConfig["limits"],
+): void {
+  http.server.requestTimeout = limits.queue_timeout + limits.upload_timeout + HEADERS_MS_MAX;
+  http.server.timeout = limits.query_timeout + KEEP_ALIVE_MS;
+  connections.bounds = { ...connections.bounds, readRateMin: limits.read_rate_min };
+}
+
+/** Is this server meant, and by whom? */
+function checkHost({ names }: HttpState, request: FastifyRequest): void {
+  const isProbe = request.routeOptions.config.right === "none";
+  const local = request.raw.socket.localAddress ?? "";
+  const wrong = misdirected(request.raw, local, { names, key: "listen.names" }, isProbe);
+  if (wrong === undefined) return;
+  const { status, code, message, mend } = wrong;
+  const cause = ({ 400: "bad_request", 403: "foreign_origin", 421: "misdirected" } as const)[status];
+  throw new Refusal(message, { status, cause, code, mend });
 }
 
 /** Before anything of a request is looked at: is it allowed, and are we open? */

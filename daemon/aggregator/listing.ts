@@ -10,6 +10,8 @@ import { choice, count, onlyKnown, parseRange, text } from "./times.js";
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
+/** Characters of summaries that are remembered. */
+const SUMMARY_CHARS_MAX = 32 << 20;
 
 /** A file of the listing; `key` orders files and serves as the cursor. */
 interface Listed {
@@ -17,7 +19,64 @@ interface Listed {
   path: string;
 }
 
-export async function listIntervals(store: Store, query: Record<string, unknown>) {
+/** The summaries of raw archives as JSON; their files never change. */
+class Summaries {
+  readonly #texts = new Map<string, string>();
+  #chars = 0;
+
+  /** Undefined for a file that has just been deleted (retention), or is not sound: it is not listed. */
+  async at(path: string, isRaw: boolean): Promise<string | undefined> {
+    const known = this.#texts.get(path);
+    if (known !== undefined) return known;
+    try {
+      const text = JSON.stringify(summaryOf((await readManifestFile(path)).manifest));
+      if (isRaw) this.#keep(path, text);
+      return text;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #keep(path: string, text: string): void {
+    this.#texts.set(path, text);
+    this.#chars += path.length + text.length;
+    for (const [oldest, { length }] of this.#texts) {
+      if (this.#chars <= SUMMARY_CHARS_MAX) return;
+      this.#texts.delete(oldest);
+      this.#chars -= oldest.length + length;
+    }
+  }
+}
+
+/** Pages of the listing as JSON; one that several ask for at the same time is made once. */
+export class Listings {
+  readonly #store: Store;
+  readonly #summaries = new Summaries();
+  readonly #making = new Map<string, Promise<Buffer>>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Rejects with the refusal of a query that makes no sense. */
+  page(query: Record<string, unknown>): Promise<Buffer> {
+    // What has been acknowledged since a page was begun must be in the next one.
+    const key = JSON.stringify([this.#store.catalog.files, query]);
+    const known = this.#making.get(key);
+    if (known !== undefined) return known;
+    const made = listIntervals(this.#store, this.#summaries, query).then((text) => Buffer.from(text));
+    this.#making.set(key, made);
+    const forget = (): void => void this.#making.delete(key);
+    made.then(forget, forget);
+    return made;
+  }
+}
+
+async function listIntervals(
+  store: Store,
+  summaries: Summaries,
+  query: Record<string, unknown>,
+): Promise<string> {
   onlyKnown(query, ["from", "to", "sensor", "limit", "level", "cursor"]);
   const { from, to: end } = parseRange(query, { from: "0" });
   const level = choice(query, "level", LEVELS, "raw");
@@ -26,10 +85,10 @@ export async function listIntervals(store: Store, query: Record<string, unknown>
   if (sensor !== undefined && !sensorName.safeParse(sensor).success) throw badRequest("sensor is not a name");
   const before = parseCursor(text(query, "cursor"));
   const to = before === undefined ? end : earlier(end, BigInt(before.slice(0, 20)) + 1n);
-  if (from >= to) return { intervals: [], cursor: null };
+  if (from >= to) return page([], null);
   const files =
     level === "raw" ? rawFiles(store, from, to, sensor) : rollupFiles(store, level, from, to, sensor);
-  const intervals: ReturnType<typeof summaryOf>[] = [];
+  const intervals: string[] = [];
   let cursor: string | null = null;
   let last: string | undefined;
   for (const { key, path } of files) {
@@ -38,21 +97,15 @@ export async function listIntervals(store: Store, query: Record<string, unknown>
       cursor = Buffer.from(last!).toString("base64url");
       break;
     }
-    const summary = await summaryAt(path);
+    const summary = await summaries.at(path, level === "raw");
     if (summary !== undefined) intervals.push(summary);
     last = key;
   }
-  return { intervals, cursor };
+  return page(intervals, cursor);
 }
 
-/** A file that has just been deleted (retention) or is not sound is not listed. */
-async function summaryAt(path: string) {
-  try {
-    return summaryOf((await readManifestFile(path)).manifest);
-  } catch {
-    return undefined;
-  }
-}
+const page = (intervals: string[], cursor: string | null): string =>
+  `{"intervals":[${intervals.join(",")}],"cursor":${JSON.stringify(cursor)}}`;
 
 function parseCursor(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;

@@ -1,5 +1,7 @@
 /** The aggregator's Prometheus metrics, in a registry of its own. Labels are closed sets: never a sensor, never an address. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { addClosed } from "../http/connection-metrics.js";
+import type { CloseCause } from "../http/connections.js";
 import { LEVELS, ROLLUP_LEVELS } from "./periods.js";
 import { REFUSAL_CAUSES } from "./refusal.js";
 
@@ -15,6 +17,8 @@ export interface Gauges {
   sensors(): number;
   uploads(): number;
   queries(): number;
+  connections(): number;
+  connectionsClosed(cause: CloseCause): number;
   pendingMinutes(): number;
 }
 
@@ -101,5 +105,7 @@ export function addGauges({ registry }: Metrics, gauges: Gauges): void {
   gauge("sensors", "Distinct sensors in the store", gauges.sensors);
   gauge("uploads_in_flight", "Uploads being received", gauges.uploads);
   gauge("queries_in_flight", "Matrix queries being answered", gauges.queries);
+  gauge("connections", "Open connections", gauges.connections);
+  addClosed(registry, `${PREFIX}connections_closed_total`, gauges.connectionsClosed);
   gauge("rollup_pending_minutes", "Minutes with intervals that are not rolled up yet", gauges.pendingMinutes);
 }

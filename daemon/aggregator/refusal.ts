@@ -1,6 +1,7 @@
 /** What the API says no to, and how: one class, with the HTTP status, a stable code and a closed set of causes. */
 
 import type { UploadSubject } from "../../lib/answer.js";
+import type { SlotsError } from "../http/slots.js";
 
 /** Why an upload or a request was refused; the label of a metric, so append with care. */
 export const REFUSAL_CAUSES = [
@@ -20,6 +21,9 @@ export const REFUSAL_CAUSES = [
   "too_many_sensors",
   "disk_full",
   "unavailable",
+  "misdirected",
+  "foreign_origin",
+  "too_slow",
 ] as const;
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
@@ -74,3 +78,25 @@ export const comeBack = (what: string, cause: RefusalCause = "unavailable", retr
 
 export const notFound = (what: string, mend = ""): Refusal =>
   new Refusal(what, { status: 404, cause: "bad_request", code: "NOT_FOUND", mend });
+
+/** What a request is told whose place was not given, or lost. `what` is the plural: "uploads". */
+export function slotRefusal(error: SlotsError, what: string): Refusal {
+  if (error.why === "busy") return comeBack(`too many ${what} at once`, "too_many");
+  const { message } = error;
+  return error.why === "slow"
+    ? new Refusal(message, {
+        status: 408,
+        cause: "too_slow",
+        code: "TOO_SLOW",
+        mend: "send over a faster way, or lower limits.upload_rate_min of the aggregator",
+        close: true,
+      })
+    : new Refusal(message, {
+        status: 503,
+        cause: "too_many",
+        code: "UNAVAILABLE",
+        mend: "try again after 1 s",
+        retryAfter: 1,
+        close: true,
+      });
+}

@@ -4,9 +4,12 @@ import { stat } from "node:fs/promises";
 import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { acknowledgement, isFinalRefusal, type UploadSubject } from "../../lib/answer.js";
+import { served } from "../http/served.js";
+import { SharedAnswer } from "../http/shared-answer.js";
 import type { Logger } from "../log.js";
-import { listIntervals } from "./listing.js";
+import { Listings } from "./listing.js";
 import type { Metrics } from "./metrics.js";
+import type { Reads } from "./reads.js";
 import { notFound, Refusal } from "./refusal.js";
 import type { Sensors } from "./sensors.js";
 import type { Store } from "./store.js";
@@ -19,6 +22,7 @@ interface Parts {
   store: Store;
   sensors: Sensors;
   uploads: Uploads;
+  reads: Reads;
   /** Told of every archive that was stored. */
   onStored(start: bigint): void;
 }
@@ -27,6 +31,7 @@ const ONE = "/api/v1/intervals/:sensor/:run/:sequence";
 type Params = Record<string, string>;
 
 export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
+  const { reads } = parts;
   http.put(ONE, { config: { right: "write" } }, async (request, reply) => {
     const identity = uploadIdentity(request.params as Params);
     const began = performance.now();
@@ -57,14 +62,25 @@ export function intervalRoutes(http: FastifyInstance, parts: Parts): void {
       );
     }
     reply.type("application/x-tar").header("content-length", size.size);
-    return reply.send(createReadStream(path));
+    return reply.send(served(await reads.enter(request, reply), createReadStream(path)));
   });
 
-  http.get("/api/v1/intervals", async (request) => {
-    return listIntervals(parts.store, request.query as Record<string, unknown>);
+  const listings = new Listings(parts.store);
+  http.get("/api/v1/intervals", async (request, reply) => {
+    const place = await reads.enter(request, reply);
+    try {
+      reply.type("application/json; charset=utf-8");
+      return await listings.page(request.query as Record<string, unknown>);
+    } finally {
+      place.leave();
+    }
   });
 
-  http.get("/api/v1/sensors", async () => ({ sensors: await parts.sensors.list() }));
+  const list = new SharedAnswer(async () => Buffer.from(`{"sensors":[${await parts.sensors.listing()}]}`));
+  http.get("/api/v1/sensors", async (_request, reply) => {
+    reply.type("application/json; charset=utf-8");
+    return reply.send(await list.get());
+  });
 }
 
 /** The SHA-256 of Content-Digest, which the received bytes have been compared with, in hexadecimal digits. */

@@ -1,14 +1,17 @@
 /** /api/v1/matrix, top, quantities and status: what was seen over a range of time. */
-import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Family } from "../../lib/address.js";
 import { CONTENT_TYPES, EXPORT_FORMATS } from "../../lib/export.js";
 import { sensorName } from "../../lib/manifest.js";
 import { TOP_N_MAX, TOP_ORDERS, type Top } from "../../lib/top.js";
 import type { Quantities } from "../../lib/traffic.js";
+import { peerOf } from "../http/peer.js";
+import { served } from "../http/served.js";
+import { SharedAnswer } from "../http/shared-answer.js";
 import type { SumFacts } from "./matrix-messages.js";
 import { timeText } from "./periods.js";
-import type { Queries, Range } from "./queries.js";
+import type { Asker, Queries, Range } from "./queries.js";
 import { badRequest } from "./refusal.js";
 import { choice, count, onlyKnown, parseRange, text } from "./times.js";
 
@@ -29,12 +32,12 @@ export function matrixRoutes(
     const plane = choice(query, "plane", ["packets", "bytes"] as const, "packets");
     const estimated = choice(query, "estimate", ["0", "1"] as const, "0") === "1";
     const wanted = { kind: "export", format, plane, estimated, family: familyOf(query) } as const;
-    const { facts, pieces } = await queries.stream(range, wanted, goneSignal(reply));
+    const { facts, pieces, place } = await queries.stream(range, wanted, askerOf(request, reply));
     for (const [name, value] of Object.entries(rangeFacts(range, facts))) {
       reply.header(`sparsewire-${name}`, String(value));
     }
     reply.type(format === "tar" ? "application/x-tar" : CONTENT_TYPES[format]);
-    return reply.send(bounded(pieces, queries.limits.query_timeout));
+    return reply.send(bounded(served(place, pieces), queries.limits.query_timeout));
   });
 
   http.get("/api/v1/top", async (request, reply) => {
@@ -48,7 +51,7 @@ export function matrixRoutes(
       n: count(query, "n", TOP_N_DEFAULT, TOP_N_MAX),
       family: familyOf(query),
     } as const;
-    const { facts, value } = await queries.value<Top>(range, wanted, goneSignal(reply));
+    const { facts, value } = await queries.value<Top>(range, wanted, askerOf(request, reply));
     return { ...rangeFacts(range, facts), ...value };
   });
 
@@ -60,7 +63,7 @@ export function matrixRoutes(
     const { facts, value } = await queries.value<Record<string, Quantities>>(
       range,
       { kind: "quantities" },
-      goneSignal(reply),
+      askerOf(request, reply),
     );
     const asked = Object.entries(value).filter(
       ([name]) => family === undefined || name.startsWith(`links${family}.`),
@@ -68,12 +71,12 @@ export function matrixRoutes(
     return { ...rangeFacts(range, facts), quantities: Object.fromEntries(asked) };
   });
 
-  http.get("/api/v1/status", async () => status());
+  const shared = new SharedAnswer(status);
+  http.get("/api/v1/status", () => shared.get());
 }
 
-/** An answer as a stream that ends (with the connection) when its reader takes longer than `ms`. */
-function bounded(pieces: AsyncGenerator<Uint8Array>, ms: number): Readable {
-  const stream = Readable.from(pieces, { objectMode: false });
+/** A stream that ends (with the connection) when its reader takes longer than `ms`. */
+function bounded(stream: Readable, ms: number): Readable {
   const timer = setTimeout(() => stream.destroy(new Error("the reader is too slow")), ms);
   return stream.once("close", () => clearTimeout(timer));
 }
@@ -95,9 +98,8 @@ const rangeFacts = ({ from, to }: Range, facts: SumFacts) => ({
   ...facts,
 });
 
-/** Aborted when the client has gone before its answer was complete. */
-function goneSignal(reply: FastifyReply): AbortSignal {
+function askerOf({ socket }: FastifyRequest, reply: FastifyReply): Asker {
   const gone = new AbortController();
   reply.raw.once("close", () => gone.abort());
-  return gone.signal;
+  return { peer: peerOf(socket.remoteAddress), gone: gone.signal };
 }

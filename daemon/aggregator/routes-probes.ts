@@ -1,5 +1,6 @@
 /** /metrics for Prometheus, /-/healthy and /-/ready for whoever supervises the process. */
 import type { FastifyInstance } from "fastify";
+import { SharedAnswer } from "../http/shared-answer.js";
 import type { HttpState } from "./http.js";
 import type { Metrics } from "./metrics.js";
 import type { Store } from "./store.js";
@@ -11,9 +12,10 @@ export function probeRoutes(
   http: FastifyInstance,
   { metrics, state, store }: { metrics: Metrics; state: HttpState; store: Store },
 ): void {
+  const text = new SharedAnswer(() => metrics.registry.metrics());
   http.get("/metrics", { config: { always: true } }, async (_request, reply) => {
     reply.type(metrics.registry.contentType);
-    return metrics.registry.metrics();
+    return text.get();
   });
   http.get("/-/healthy", { config: { right: "none", always: true } }, async () => ({ healthy: true }));
   let last: { at: number; why: Promise<string | undefined> } | undefined;

@@ -1,6 +1,7 @@
 /** The aggregator as a whole: its parts put together, started, reloaded and closed. */
 import type { AddressInfo } from "node:net";
 import { Server as TlsServer } from "node:tls";
+import type { FastifyInstance } from "fastify";
 import { SparsewireError } from "../../lib/errors.js";
 import type { Sign } from "../../lib/progress.js";
 import { diffConfig } from "../config/schema.js";
@@ -13,11 +14,12 @@ import type { Privileges } from "../privileges/confine.js";
 import { addPrivilegeGauges } from "../privileges/metrics.js";
 import { VERSION } from "../software.js";
 import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
-import { applyLimits, createHttp, type HttpState } from "./http.js";
+import { applyLimits, createHttp, type HttpState, serverNames } from "./http.js";
 import { Maintenance } from "./maintenance.js";
 import { MatrixWorker } from "./matrix-worker.js";
 import { addGauges, createMetrics, PREFIX } from "./metrics.js";
 import { Queries } from "./queries.js";
+import { Reads } from "./reads.js";
 import { Retention } from "./retention.js";
 import { Rollups } from "./rollups.js";
 import { intervalRoutes } from "./routes-intervals.js";
@@ -56,8 +58,8 @@ export async function startAggregator(
   { logger, privileges }: { logger: Logger; privileges?: Privileges | undefined },
 ): Promise<Aggregator> {
   checkListen(config);
-  const state: HttpState = { tokens: new Tokens(config), open: false };
   const tls = readTls(config);
+  const state: HttpState = { tokens: new Tokens(config), open: false, names: serverNames(config, tls) };
   const store = new Store(config.store.path, logger);
   const metrics = createMetrics(VERSION);
   const fleet = new Fleet({
@@ -77,7 +79,9 @@ export async function startAggregator(
   const rollups = new Rollups(store, workers.rollups, metrics, config.rollup);
   const retention = new Retention(store, metrics, config.store);
   const maintenance = new Maintenance(rollups, retention, logger);
-  const http = createHttp({ logger, metrics, state, tls, limits: config.limits });
+  const reads = new Reads(config.limits);
+  const server = createHttp({ logger, metrics, state, tls, limits: config.limits });
+  const { http, connections } = server;
   if (privileges !== undefined) addPrivilegeGauges(metrics.registry, PREFIX, privileges);
   addGauges(metrics, {
     files: (level) => store.catalog.files[level],
@@ -86,12 +90,14 @@ export async function startAggregator(
     sensors: () => store.catalog.identities.sensors,
     uploads: () => uploads.inFlight,
     queries: () => queries.inFlight,
+    connections: () => connections.open,
+    connectionsClosed: (cause) => connections.closed[cause],
     pendingMinutes: () => rollups.pendingMinutes,
   });
   addDependability(metrics.registry, () => fleet.all());
   probeRoutes(http, { metrics, state, store });
   const onStored = (begin: bigint): void => rollups.stored(begin);
-  intervalRoutes(http, { logger, metrics, store, sensors, uploads, onStored });
+  intervalRoutes(http, { logger, metrics, store, sensors, uploads, reads, onStored });
   const since = new Date().toISOString();
   matrixRoutes(http, {
     queries,
@@ -122,14 +128,16 @@ export async function startAggregator(
       const tokens = new Tokens(next);
       const files = readTls(next);
       const { restart } = diffConfig(aggregatorConfigSchema, config, next);
-      const server: unknown = http.server;
-      const hadTls = server instanceof TlsServer;
+      const socket: unknown = http.server;
+      const hadTls = socket instanceof TlsServer;
       if (hadTls !== (next.listen.tls_cert !== undefined)) restart.push("listen.tls_cert", "listen.tls_key");
-      if (files !== undefined && hadTls) server.setSecureContext(files);
+      if (files !== undefined && hadTls) socket.setSecureContext(files);
       state.tokens = tokens;
+      state.names = serverNames(next, files);
       uploads.limits = next.limits;
       queries.limits = next.limits;
-      applyLimits(http, next.limits);
+      reads.limits = next.limits;
+      applyLimits(server, next.limits);
       rollups.settings = next.rollup;
       retention.settings = next.store;
       fleet.graceMs = next.dependability.lateness;
@@ -151,7 +159,7 @@ export async function startAggregator(
 }
 
 /** Ends the server: requests in flight may finish for a while, connections without one end at once. */
-async function closeHttp(http: ReturnType<typeof createHttp>): Promise<void> {
+async function closeHttp(http: FastifyInstance): Promise<void> {
   const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS_MAX);
   // A connection whose answer is just leaving is not idle yet when close() looks.
   const sweep = setInterval(() => http.server.closeIdleConnections(), 100);
@@ -164,7 +172,7 @@ async function closeHttp(http: ReturnType<typeof createHttp>): Promise<void> {
 }
 
 async function listen(
-  http: ReturnType<typeof createHttp>,
+  http: FastifyInstance,
   { listen: { address, port } }: AggregatorConfig,
   isTls: boolean,
 ): Promise<string> {

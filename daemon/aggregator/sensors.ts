@@ -1,6 +1,7 @@
 /** What is known of each sensor: its runs from the catalog, its last interval from that interval's manifest. */
 import type { Manifest } from "../../lib/manifest.js";
 import type { Fleet } from "../dependability/fleet.js";
+import { mapInTurns } from "../http/turns.js";
 import type { RawEntry } from "./catalog.js";
 import type { Run } from "./identities.js";
 import { readManifestFile } from "./manifest-file.js";
@@ -55,27 +56,28 @@ export class Sensors {
     this.#received.set(sensor, totals);
   }
 
-  /** One object per sensor, by name. */
-  async list(): Promise<unknown[]> {
-    const { identities } = this.#store.catalog;
-    const now = BigInt(Date.now()) * 1_000_000n;
+  /** One JSON object per sensor, by name, with commas between them. */
+  async listing(): Promise<string> {
     await (this.#recalled ??= this.#recall());
-    const listed: unknown[] = [];
-    for (const [name, runs] of [...identities.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const last = this.#last.get(name);
-      listed.push({
-        name,
-        lag_seconds: last === undefined ? null : Number(now - last.end) / 1e9,
-        effective: last?.effective ?? null,
-        software: last?.software ?? null,
-        last_interval: last === undefined ? null : summaryOf(last),
-        intervals: runs.reduce((sum, { held }) => sum + held.size, 0),
-        since_start: this.#received.get(name) ?? { intervals: 0, packets: 0, bytes: 0, lost: 0 },
-        dependability: this.#fleet.of(name) ?? null,
-        runs: runs.slice(-RUNS_SHOWN).reverse().map(describeRun),
-      });
-    }
-    return listed;
+    const entries = [...this.#store.catalog.identities.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    const texts = await mapInTurns(entries, ([name, runs]) => JSON.stringify(this.#described(name, runs)));
+    return texts.join(",");
+  }
+
+  #described(name: string, runs: readonly Run[]) {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const last = this.#last.get(name);
+    return {
+      name,
+      lag_seconds: last === undefined ? null : Number(now - last.end) / 1e9,
+      effective: last?.effective ?? null,
+      software: last?.software ?? null,
+      last_interval: last === undefined ? null : summaryOf(last),
+      intervals: runs.reduce((sum, { held }) => sum + held.size, 0),
+      since_start: this.#received.get(name) ?? { intervals: 0, packets: 0, bytes: 0, lost: 0 },
+      dependability: this.#fleet.of(name) ?? null,
+      runs: runs.slice(-RUNS_SHOWN).reverse().map(describeRun),
+    };
   }
 
   /** After a restart: reads the manifest of the newest raw archive of each sensor, once. */

@@ -9,7 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { keepDescriptors } from "../descriptors.js";
-import { lockFolder } from "../lock.js";
+import { lockFolder, weakLock } from "../lock.js";
 import type { Logger } from "../log.js";
 import { Catalog, type RawEntry } from "./catalog.js";
 import { removeIfThere, settle } from "./durable.js";
@@ -51,10 +51,11 @@ export class Store {
       }
       this.#unlock = lockFolder(
         path,
-        (pid) =>
-          new SparsewireError("STORE_LOCKED", `the store ${path} is in use by process ${pid}`, {
+        (holder) =>
+          new SparsewireError("STORE_LOCKED", `the store ${path} is in use by ${holder}`, {
             mend: "stop that aggregator, or give this one another store.path",
           }),
+        { weak: (why) => logger.warn(weakLock(path, why)) },
       );
     } catch (error) {
       if (error instanceof SparsewireError) throw error;

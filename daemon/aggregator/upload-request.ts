@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { runId, sensorName } from "../../lib/manifest.js";
+import type { Place, SlotsError } from "../http/slots.js";
 import { isStorageError } from "./durable.js";
-import { badRequest, Refusal } from "./refusal.js";
+import { badRequest, Refusal, slotRefusal } from "./refusal.js";
 
 export interface UploadIdentity {
   sensor: string;
@@ -57,35 +58,33 @@ export function bodyDigest(headers: IncomingHttpHeaders): string {
   return found[1]!;
 }
 
-/** Writes the body to the file as it comes; its SHA-256 in base64. */
+/** Writes the body to the file as it comes, as long as it has its place; its SHA-256 in base64. */
 export async function pump(
   request: IncomingMessage,
   file: FileHandle,
   length: number,
   timeout: number,
+  place: Place,
 ): Promise<string> {
   const hash = createHash("sha256");
   const body = request[Symbol.asyncIterator]();
-  let expire = (): void => undefined;
-  const expired = new Promise<never>((_, reject) => {
-    expire = () =>
-      reject(
-        new Refusal(`the upload took longer than limits.upload_timeout (${timeout} ms)`, {
-          status: 408,
-          cause: "timeout",
-          code: "TIMEOUT",
-          close: true,
-        }),
-      );
+  let cut = (_refusal: Refusal): void => undefined;
+  const ended = new Promise<never>((_, reject) => {
+    cut = reject;
   });
-  expired.catch(() => undefined);
-  const timer = setTimeout(expire, timeout);
+  ended.catch(() => undefined);
+  const timer = setTimeout(() => cut(expired(timeout)), timeout);
+  const yielded = (): void => cut(slotRefusal(place.ended.reason as SlotsError, "uploads"));
+  if (place.ended.aborted) yielded();
+  place.ended.addEventListener("abort", yielded);
   try {
     let received = 0;
     for (;;) {
       const next = body.next();
       next.catch(() => undefined);
-      const { done, value } = (await Promise.race([next, expired])) as IteratorResult<Buffer, undefined>;
+      place.waits();
+      const { done, value } = (await Promise.race([next, ended])) as IteratorResult<Buffer, undefined>;
+      place.works(value?.length ?? 0);
       if (done) break;
       hash.update(value!);
       for (let at = 0; at < value!.length; ) at += (await file.write(value!, at)).bytesWritten;
@@ -98,8 +97,17 @@ export async function pump(
     throw truncated();
   } finally {
     clearTimeout(timer);
+    place.ended.removeEventListener("abort", yielded);
   }
 }
+
+const expired = (timeout: number): Refusal =>
+  new Refusal(`the upload took longer than limits.upload_timeout (${timeout} ms)`, {
+    status: 408,
+    cause: "timeout",
+    code: "TIMEOUT",
+    close: true,
+  });
 
 /** Errors of the file, not of the socket (which is only read). */
 const isDisk = (error: unknown): boolean =>

@@ -11,10 +11,12 @@ import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { isExhausted } from "../descriptors.js";
 import { errnoOf } from "../errno.js";
+import { peerOf } from "../http/peer.js";
+import { type Place, Slots, SlotsError } from "../http/slots.js";
 import type { AggregatorConfig } from "./config.js";
 import { isFull, isStorageError } from "./durable.js";
 import { START_NS_MAX } from "./periods.js";
-import { comeBack, Refusal } from "./refusal.js";
+import { comeBack, Refusal, slotRefusal } from "./refusal.js";
 import type { Store, Temporary } from "./store.js";
 import { bodyDigest, bodyLength, digestRefusal, pump, type UploadIdentity } from "./upload-request.js";
 
@@ -26,9 +28,9 @@ type Limits = AggregatorConfig["limits"];
 const SUM_MODES = new Set<Manifest["mode"]>(["rollup", "sum"]);
 
 export class Uploads {
-  limits: Limits;
-  inFlight = 0;
   readonly #store: Store;
+  readonly #slots: Slots;
+  #limits: Limits;
   /** Bytes the store may hold; asked at each upload. */
   readonly #room: () => number;
   /** Identities whose files are being made durable right now. */
@@ -38,17 +40,26 @@ export class Uploads {
 
   constructor(store: Store, limits: Limits, room: () => number) {
     this.#store = store;
-    this.limits = limits;
+    this.#limits = limits;
+    this.#slots = new Slots(slotBounds(limits));
     this.#room = room;
+  }
+
+  set limits(limits: Limits) {
+    this.#limits = limits;
+    this.#slots.bounds = slotBounds(limits);
+  }
+
+  get inFlight(): number {
+    return this.#slots.held;
   }
 
   /** Takes the body of a PUT. Throws Refusal with the answer to give. */
   async receive(identity: UploadIdentity, request: IncomingMessage): Promise<UploadResult> {
-    const length = bodyLength(request.headers, this.limits.max_archive_bytes);
+    const length = bodyLength(request.headers, this.#limits.max_archive_bytes);
     const digest = bodyDigest(request.headers);
-    if (this.inFlight >= this.limits.max_uploads) throw comeBack("too many uploads at once", "too_many");
     const { identities } = this.#store.catalog;
-    if (!identities.hasSensor(identity.sensor) && identities.sensors >= this.limits.max_sensors) {
+    if (!identities.hasSensor(identity.sensor) && identities.sensors >= this.#limits.max_sensors) {
       throw new Refusal(`${identity.sensor} would be one sensor more than limits.max_sensors`, {
         status: 403,
         cause: "too_many_sensors",
@@ -59,11 +70,11 @@ export class Uploads {
     // A repeated upload adds nothing: it is acknowledged by a full store, too.
     const isNew = !identities.has(identity.sensor, identity.run, identity.sequence);
     if (isNew && length > this.#room()) throw storeFull("the store has reached store.max_bytes");
-    this.inFlight++;
+    const place = await this.#enter(request, length);
     try {
       if (isNew && length > (await this.#store.freeBytes()))
         throw storeFull("the store's file system is full");
-      return await this.#receive(identity, request, length, digest);
+      return await this.#receive(identity, request, length, digest, place);
     } catch (error) {
       if (error instanceof Refusal || !isStorageError(error)) throw error;
       const code = errnoOf(error);
@@ -71,15 +82,39 @@ export class Uploads {
       if (isFull(error)) throw storeFull(`the store's file system is full (${code})`);
       throw storeFull(`the store cannot be written (${code})`);
     } finally {
-      this.inFlight--;
+      place.leave();
     }
   }
 
-  async #receive(identity: UploadIdentity, request: IncomingMessage, length: number, digest: string) {
+  /** A place to receive at: those come first whose bodies have arrived, as far as they are read ahead. */
+  async #enter(request: IncomingMessage, length: number): Promise<Place> {
+    const gone = new AbortController();
+    const onGone = (): void => gone.abort();
+    request.socket.once("close", onGone);
+    try {
+      return await this.#slots.enter({
+        peer: peerOf(request.socket.remoteAddress),
+        ready: () => request.readableLength >= Math.min(length, request.readableHighWaterMark),
+        gone: gone.signal,
+      });
+    } catch (error) {
+      throw error instanceof SlotsError ? slotRefusal(error, "uploads") : error;
+    } finally {
+      request.socket.off("close", onGone);
+    }
+  }
+
+  async #receive(
+    identity: UploadIdentity,
+    request: IncomingMessage,
+    length: number,
+    digest: string,
+    place: Place,
+  ): Promise<UploadResult> {
     const temporary = await this.#store.temporary();
     let kept = false;
     try {
-      const actual = await pump(request, temporary.handle, length, this.limits.upload_timeout);
+      const actual = await pump(request, temporary.handle, length, this.#limits.upload_timeout, place);
       if (actual !== digest) throw digestRefusal("the body is not what its Content-Digest says", 1);
       const manifest = await this.#verify(temporary, length);
       checkIdentity(identity, manifest);
@@ -167,6 +202,11 @@ async function readWhole(handle: FileHandle, length: number): Promise<Uint8Array
   }
   return bytes;
 }
+const slotBounds = ({ max_uploads, queue_timeout, upload_rate_min }: Limits): Slots["bounds"] => ({
+  max: max_uploads,
+  patienceMs: queue_timeout,
+  rateMin: upload_rate_min,
+});
 
 const storeFull = (what: string): Refusal =>
   new Refusal(what, {

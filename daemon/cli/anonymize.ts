@@ -19,10 +19,11 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_SCHEME, keyWords } from "../../lib/ipv6-index.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
+import { printable } from "../../lib/printable.js";
 import { mapShed } from "../../lib/sampling.js";
 import { encodeTraffic, trafficOf } from "../../lib/traffic.js";
 import { examples, integer, type Result, usage, withOutput } from "./command.js";
-import { emit } from "./output.js";
+import { emit, say } from "./output.js";
 import { readArchiveFile, type Source, sourcesOf } from "./sources.js";
 import { inFile } from "./sum.js";
 import { grouped } from "./table.js";
@@ -130,8 +131,8 @@ async function rewriteAll(
     count++;
   }
   const summary = { archives: count, output, ...rewrite.says };
-  const text = `${grouped(count)} archives ${done} in ${output}\n`;
-  process.stdout.write(options.json ? `${JSON.stringify(summary, null, 1)}\n` : text);
+  const text = `${grouped(count)} archives ${done} in ${printable(output)}\n`;
+  say(options.json ? `${JSON.stringify(summary, null, 1)}\n` : text);
 }
 
 /** One archive with mapped addresses; all but addresses, IPv6 indices and what follows from them stays. */

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { EXIT } from "../../lib/errors.js";
+import { printable } from "../../lib/printable.js";
 import { exampleConfig } from "../config/example.js";
 import { type Fault, faultLine } from "../config/faults.js";
 import { KINDS, type Kind, type KindOfConfig, loadKinds } from "../config/kinds.js";
@@ -85,7 +86,7 @@ function kindOf(file: string, value: Record<string, unknown>, kinds: Record<Kind
 }
 
 function asText(file: string, kind: Kind, faults: Fault[]): string {
-  if (faults.length === 0) return `${file}: ok (${kind})\n`;
+  if (faults.length === 0) return `${printable(file)}: ok (${kind})\n`;
   return faults.map((fault) => `${faultLine(file, fault)}\n`).join("");
 }
 

@@ -2,6 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../../lib/duration.js";
 import { EXIT, type ExitCode, SparsewireError } from "../../lib/errors.js";
+import { printable } from "../../lib/printable.js";
+import { sayAside } from "./output.js";
 
 /** Where a command leaves its exit code when it ends without an error. */
 export interface Result {
@@ -91,5 +93,5 @@ export function usage(what: string, mend: string): SparsewireError {
 
 /** A line of warning; the command goes on. */
 export function warn(text: string): void {
-  process.stderr.write(`sparsewire: warning: ${text}\n`);
+  sayAside(`sparsewire: warning: ${printable(text)}\n`);
 }

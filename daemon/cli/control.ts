@@ -1,7 +1,10 @@
 /** Questions to a running daemon: HTTP over a sensor's Unix socket, or over TCP to an aggregator. */
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import type { z } from "zod";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { clearTextFault } from "../http/clear-text.js";
+import type { SensorStatus } from "../sensor/status.js";
 
 /** An interval is an archive; all else is JSON or text. */
 const ARCHIVE_BYTES_MAX = 2 ** 30;
@@ -14,13 +17,19 @@ export function askControl(socket: string, path: string): Promise<Buffer> {
   return ask({ socketPath: socket, path, name: socket, bytesMax });
 }
 
-/** The same for an answer in JSON. */
-export async function askControlJson<T>(socket: string, path: string): Promise<T> {
-  return parsed(socket, "a sensor", await askControl(socket, path));
+/** What a sensor says of itself. Throws FOREIGN_ANSWER when something else answers at its socket. */
+export async function askStatus(socket: string): Promise<SensorStatus> {
+  const { sensorStatus } = await import("./answers.js");
+  return parsed(socket, "a sensor", await askControl(socket, "/status"), sensorStatus);
 }
 
-/** GET of an aggregator's API, which answers in JSON; `path` begins below the URL. */
-export async function askAggregator<T>(base: string, path: string, token?: string): Promise<T> {
+/** GET of an aggregator's API, which answers in JSON of that shape; `path` begins below the URL. */
+export async function askAggregator<T>(
+  base: string,
+  path: string,
+  shape: z.ZodType,
+  token?: string,
+): Promise<T> {
   const url = urlOf(base, path);
   if (url === undefined) {
     throw new SparsewireError("USAGE", `${JSON.stringify(base)} is not an http:// or https:// URL`, {
@@ -28,6 +37,9 @@ export async function askAggregator<T>(base: string, path: string, token?: strin
       mend: "write it as http://127.0.0.1:8470",
     });
   }
+  const clear = clearTextFault(url.href, token !== undefined);
+  if (clear !== undefined)
+    throw new SparsewireError("CLEAR_TEXT", clear.what, { exit: EXIT.usage, mend: clear.mend });
   const name = url.origin;
   const body = await ask({
     url,
@@ -35,7 +47,7 @@ export async function askAggregator<T>(base: string, path: string, token?: strin
     bytesMax: TEXT_BYTES_MAX,
     ...(token === undefined ? {} : { token }),
   });
-  return parsed(name, "an aggregator", body);
+  return parsed(name, "an aggregator", body, shape);
 }
 
 function urlOf(base: string, path: string): URL | undefined {
@@ -47,17 +59,25 @@ function urlOf(base: string, path: string): URL | undefined {
   }
 }
 
-/** All answers of ours are objects or lists. */
-function parsed<T>(name: string, who: string, body: Buffer): T {
-  try {
-    const value: unknown = JSON.parse(body.toString("utf8"));
-    if (typeof value === "object" && value !== null) return value as T;
-  } catch {
-    // Told below.
-  }
-  throw new SparsewireError("FOREIGN_ANSWER", `${name} does not answer like ${who}: its answer is not JSON`, {
+/** The answer, if it is of the shape that ours have. */
+function parsed<T>(name: string, who: string, body: Buffer, shape: z.ZodType<unknown>): T {
+  const why = misfit(body, shape);
+  if (why === undefined) return JSON.parse(body.toString("utf8")) as T;
+  throw new SparsewireError("FOREIGN_ANSWER", `${name} does not answer like ${who}: its answer ${why}`, {
     mend: `check that ${who} is what listens there`,
   });
+}
+
+function misfit(body: Buffer, shape: z.ZodType<unknown>): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString("utf8"));
+  } catch {
+    return "is not JSON";
+  }
+  const [issue] = shape.safeParse(value).error?.issues ?? [];
+  if (issue === undefined) return undefined;
+  return issue.path.length === 0 ? "is not an object" : `has no such ${issue.path.map(String).join(".")}`;
 }
 
 interface Question {

@@ -38,7 +38,9 @@ export function registerDoctor(parent: Command, result: Result): void {
       if (report.advice.best === "pcap") result.code = EXIT.unsupported;
       const isColored =
         options.output === undefined && process.stdout.isTTY === true && !process.env.NO_COLOR;
-      await emit(options.output, [options.json ? reportJson(report) : reportText(report, isColored)]);
+      await emit(options.output, [options.json ? reportJson(report) : reportText(report, isColored)], {
+        isPainted: isColored && options.json !== true,
+      });
     });
   withOutput(command);
   examples(command, [

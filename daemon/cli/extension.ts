@@ -5,8 +5,10 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { ExtensionDescription } from "../../lib/extension-abi.js";
+import { printable } from "../../lib/printable.js";
 import { examples, type Result } from "./command.js";
 import { cannotWrite } from "./ingest-archives.js";
+import { say } from "./output.js";
 
 const KIT = fileURLToPath(new URL("../../../native/extension/", import.meta.url));
 /** What a new extension consists of: from the kit, and its name there. */
@@ -34,7 +36,7 @@ export function registerExtension(parent: Command, result: Result): void {
     .option("--json", "print JSON for machines, also for errors")
     .action(async (file: string, options: { json?: boolean }) => {
       const report = await checkExtension(file);
-      process.stdout.write(options.json ? `${JSON.stringify(report, null, 1)}\n` : reportText(report));
+      say(options.json ? `${JSON.stringify(report, null, 1)}\n` : reportText(report));
       if (report.faults.length > 0) result.code = EXIT.badInput;
     });
   examples(check, [["sparsewire extension check mine.wasm", "its imports, exports, memory and description"]]);
@@ -47,8 +49,8 @@ export function registerExtension(parent: Command, result: Result): void {
       const files = TEMPLATES[options.assemblyscript ? "assemblyscript" : "c"];
       copyTemplate(folder, files);
       const build = options.assemblyscript ? "npm install && npm run build" : "make";
-      process.stdout.write(
-        `${files.map(([, name]) => join(folder, name)).join("\n")}\nbuild it there with: ${build}\n`,
+      say(
+        `${files.map(([, name]) => printable(join(folder, name))).join("\n")}\nbuild it there with: ${build}\n`,
       );
     });
   examples(begin, [
@@ -84,10 +86,10 @@ async function checkExtension(file: string): Promise<Report> {
 }
 
 function reportText({ file, bytes, faults, description }: Report): string {
-  if (description === null) return `${faults.map((fault) => `${file}: ${fault}\n`).join("")}`;
+  if (description === null) return `${faults.map((fault) => `${printable(`${file}: ${fault}`)}\n`).join("")}`;
   const { row, column, value, combine } = description;
   return (
-    `${file}: an extension (${bytes} bytes)\n` +
+    `${printable(file)}: an extension (${bytes} bytes)\n` +
     `rows: ${row.name} (${row.kind}), columns: ${column.name} (${column.kind}), values: ${value}, combined by ${combine}\n`
   );
 }

@@ -4,11 +4,13 @@ import { type Command, Option } from "commander";
 import { WINDOW_PACKETS } from "../../lib/challenge.js";
 import { EXIT } from "../../lib/errors.js";
 import { sensorName } from "../../lib/manifest.js";
+import { printable } from "../../lib/printable.js";
 import { FRAME_REASONS } from "../../lib/reasons.js";
 import type { FileReport } from "../capture/ingest.js";
 import { truncationOption } from "./anonymize.js";
 import { duration, examples, integer, type Result, usage, warn } from "./command.js";
 import { cannotWrite, challengeArchives, intervalArchives } from "./ingest-archives.js";
+import { say } from "./output.js";
 import { Progress } from "./progress.js";
 import { attempt } from "./sources.js";
 import { grouped } from "./table.js";
@@ -153,16 +155,16 @@ async function ingest(files: string[], options: Options, result: Result): Promis
       files: report.files,
       extensions: report.extensions,
     };
-    process.stdout.write(`${JSON.stringify(body, exact, 1)}\n`);
+    say(`${JSON.stringify(body, exact, 1)}\n`);
     return;
   }
   const rate = grouped(Math.round(summary.frames / Math.max(seconds, 1e-3)));
-  process.stdout.write(
-    `${grouped(summary.archives)} archive${summary.archives === 1 ? "" : "s"} in ${options.output}: ${grouped(summary.packets)} packets of ` +
+  say(
+    `${grouped(summary.archives)} archive${summary.archives === 1 ? "" : "s"} in ${printable(options.output)}: ${grouped(summary.packets)} packets of ` +
       `${grouped(summary.frames)} frames, ${grouped(summary.bytes)} bytes, ${seconds.toFixed(1)} s (${rate} frames/s)\n`,
   );
   if (isChallenge && summary.frames > summary.packets) {
-    process.stdout.write(`not in the matrices, which are of IPv4: ${leftOut(report.files)}\n`);
+    say(`not in the matrices, which are of IPv4: ${leftOut(report.files)}\n`);
   }
 }
 

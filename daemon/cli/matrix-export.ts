@@ -6,7 +6,7 @@ import { droppedOf, Sampling } from "../../lib/sampling.js";
 import { examples, familyOption, type Result, usage, withOutput } from "./command.js";
 import { exportRanges } from "./export-ranges.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
-import { emit } from "./output.js";
+import { emit, say } from "./output.js";
 import { readRanges } from "./ranges-file.js";
 import { warnSampled } from "./sampled-text.js";
 
@@ -69,7 +69,7 @@ export function registerExport(parent: Command, result: Result): void {
         }
         const how = { format, family, byteOrder, plane, interval, estimate } as const;
         if (ranges === undefined) await emit(output, exportLinks(traffic, how));
-        else process.stdout.write(await exportRanges(summed, ranges, output!, how));
+        else say(await exportRanges(summed, ranges, output!, how));
       });
     });
   withOutput(withSources(command));

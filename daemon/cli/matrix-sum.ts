@@ -4,7 +4,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { encodeTraffic } from "../../lib/traffic.js";
 import { examples, type Result, usage, withOutput } from "./command.js";
 import { type SourceOptions, withSources, withSum } from "./matrix-common.js";
-import { emit } from "./output.js";
+import { emit, say } from "./output.js";
 import { grouped } from "./table.js";
 
 interface Options extends SourceOptions {
@@ -41,7 +41,7 @@ export function registerSum(parent: Command, result: Result): void {
               end: iso(end),
             })
           : `${grouped(intervals)} intervals, ${grouped(packets)} packets, ${grouped(bytes)} bytes -> ${path}`;
-        if (path !== undefined && path !== "-") process.stdout.write(`${summary}\n`);
+        if (path !== undefined && path !== "-") say(`${summary}\n`);
       });
     });
   withOutput(withSources(command));

@@ -1,8 +1,12 @@
-/** Where a command's result goes: stdout, or a file that appears whole or not at all. */
+/**
+ * Where a command's result goes: stdout, or a file that appears whole or not at all. All text of a command passes here, and no
+ * control character of a name that others chose passes with it.
+ */
 
 import { once } from "node:events";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { printableText } from "../../lib/printable.js";
 import { untilDone } from "./cleanup.js";
 
 export interface Output {
@@ -13,11 +17,31 @@ export interface Output {
   abandon(): void;
 }
 
-/** Runs `produce` and writes its pieces; a file is renamed into place only when all were written. */
-export async function emit(path: string | undefined, pieces: Iterable<string | Uint8Array>): Promise<void> {
+/** Text on stdout, beside a result that went elsewhere. */
+export function say(text: string): void {
+  process.stdout.write(printableText(text));
+}
+
+/** Text on stderr: warnings, errors. */
+export function sayAside(text: string): void {
+  process.stderr.write(printableText(text));
+}
+
+interface EmitOptions {
+  /** Text with colours; whoever painted it has made the rest printable. */
+  isPainted?: boolean;
+}
+
+/** Writes the pieces of a result; a file is renamed into place only when all were written. Bytes go out as they are. */
+export async function emit(
+  path: string | undefined,
+  pieces: Iterable<string | Uint8Array>,
+  { isPainted = false }: EmitOptions = {},
+): Promise<void> {
   const output = openOutput(path);
   try {
-    for (const piece of pieces) await output.write(piece);
+    for (const piece of pieces)
+      await output.write(typeof piece === "string" && !isPainted ? printableText(piece) : piece);
     await output.finish();
   } finally {
     output.abandon();

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode, errorLine, exitCodeOf, SparsewireError } from "../
 import { faultLine } from "../config/faults.js";
 import { ConfigError } from "../config/load.js";
 import type { Result } from "./command.js";
-import { writeError } from "./output.js";
+import { sayAside, writeError } from "./output.js";
 import { daemonProgram } from "./root.js";
 
 /** Runs one command to its end. Ends the process quietly when whoever reads stdout has gone. */
@@ -49,13 +49,13 @@ function report(error: unknown, json: boolean): void {
     const message = error instanceof Error ? error.message : String(error);
     const faults = error instanceof ConfigError ? { faults: error.faults } : {};
     const body = { code: String(code ?? "FAILURE"), message, mend: String(mend ?? ""), ...faults };
-    process.stderr.write(`${JSON.stringify({ error: body })}\n`);
+    sayAside(`${JSON.stringify({ error: body })}\n`);
     return;
   }
   if (error instanceof ConfigError) {
-    for (const fault of error.faults) process.stderr.write(`sparsewire: ${faultLine(error.file, fault)}\n`);
+    for (const fault of error.faults) sayAside(`sparsewire: ${faultLine(error.file, fault)}\n`);
     return;
   }
-  process.stderr.write(`sparsewire: ${errorLine(error)}\n`);
-  if (process.env.SPARSEWIRE_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  sayAside(`sparsewire: ${errorLine(error)}\n`);
+  if (process.env.SPARSEWIRE_DEBUG && error instanceof Error) sayAside(`${error.stack}\n`);
 }

@@ -11,6 +11,7 @@ import { UNIT_PINS } from "../sensor/pins.js";
 import { examples, type Result, settingOption, usage } from "./command.js";
 import { collect, configPath, overridesOf, settings } from "./flags.js";
 import { instanceOf } from "./instance.js";
+import { say } from "./output.js";
 
 const USUAL_CONFIG = "/etc/sparsewire/sensor.toml";
 
@@ -137,7 +138,7 @@ async function release(config: SensorConfig): Promise<ExitCode> {
   const { releaseBridge } = await import("../sensor/inline-bridge.js");
   const removed = releaseBridge(config, [config.inline.pins, UNIT_PINS]);
   const wire = [config.interface, config.inline.peer].filter((name) => name !== undefined).join(" and ");
-  process.stdout.write(
+  say(
     removed.length === 0
       ? `nothing was bridging ${wire}\n`
       : `${wire}: no longer bridged, promiscuous mode is off\n${removed.map((path) => `  ${path}\n`).join("")}`,

@@ -4,7 +4,7 @@ import { formatSize } from "../../lib/duration.js";
 import { FRAME_REASONS } from "../../lib/reasons.js";
 import type { IntervalStatus, SensorStatus } from "../sensor/status.js";
 import { examples, type Result, withOutput } from "./command.js";
-import { askControl, askControlJson } from "./control.js";
+import { askControl, askStatus } from "./control.js";
 import { dependabilityLines } from "./dependability-lines.js";
 import { emit } from "./output.js";
 import { privilegesText } from "./privileges-line.js";
@@ -31,7 +31,7 @@ export function registerStatus(parent: Command, _result: Result): void {
         await emit(options.output, [await askControl(socket, "/metrics")]);
         return;
       }
-      const status = await askControlJson<SensorStatus>(socket, "/status");
+      const status = await askStatus(socket);
       await emit(options.output, [
         options.json ? `${JSON.stringify(status, null, 1)}\n` : statusText(status),
       ]);

@@ -1,10 +1,14 @@
 /** Plain tables and figures for people. */
+import { printable } from "../../lib/printable.js";
 
 export type Align = "left" | "right";
 
 /** Columns as wide as their widest cell, two spaces apart; numbers are right-aligned. */
-export function table(header: string[], rows: (string | number | bigint)[][], align: Align[] = []): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === "string" ? cell : grouped(cell))));
+export function table(names: string[], rows: (string | number | bigint)[][], align: Align[] = []): string {
+  const header = names.map(printable);
+  const cells = rows.map((row) =>
+    row.map((cell) => (typeof cell === "string" ? printable(cell) : grouped(cell))),
+  );
   const isRight = header.map((_, at) =>
     align[at] === undefined ? rows.length > 0 && typeof rows[0]![at] !== "string" : align[at] === "right",
   );
@@ -21,8 +25,9 @@ export function table(header: string[], rows: (string | number | bigint)[][], al
 
 /** Name and value, one pair a line. */
 export function pairs(entries: [name: string, value: string][]): string {
-  const width = entries.reduce((widest, [name]) => Math.max(widest, name.length), 0);
-  return entries.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+  const shown = entries.map(([name, value]) => [printable(name), printable(value)] as const);
+  const width = shown.reduce((widest, [name]) => Math.max(widest, name.length), 0);
+  return shown.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
 }
 
 /** 1234567 is "1,234,567". */

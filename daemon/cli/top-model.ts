@@ -1,12 +1,14 @@
 /** What the live view shows, from a sensor's control socket or an aggregator's API. */
 import type { GraphBLAS } from "graphblas-wasm";
+import type { z } from "zod";
 import { decodeArchive } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import { Sampling } from "../../lib/sampling.js";
 import { type Estimated, type TopAddress, type TopLink, topOf } from "../../lib/top.js";
 import { type Traffic, trafficOf } from "../../lib/traffic.js";
 import type { SensorStatus } from "../sensor/status.js";
-import { askAggregator, askControl, askControlJson } from "./control.js";
+import { aggregatorQuantities, aggregatorSensors, aggregatorTop } from "./answers.js";
+import { askAggregator, askControl, askStatus } from "./control.js";
 import { effectiveText } from "./status.js";
 
 export type Sort = "packets" | "bytes";
@@ -45,7 +47,7 @@ export async function sensorFeed(socket: string): Promise<Feed> {
   const grb = await load();
   return {
     async look(sort) {
-      const status = await askControlJson<SensorStatus>(socket, "/status");
+      const status = await askStatus(socket);
       const archive = await lastInterval(socket);
       return sensorModel(grb, status, archive, sort);
     },
@@ -163,18 +165,18 @@ interface AggregatorTop {
 
 /** An aggregator: the last seconds of all its sensors together. */
 export function aggregatorFeed(url: string, token?: string): Feed {
-  const get = (path: string): Promise<unknown> => askAggregator(url, path, token);
+  const get = <T>(path: string, shape: z.ZodType): Promise<T> => askAggregator(url, path, shape, token);
   return {
     async look(sort) {
       const range = `from=-${AGGREGATOR_WINDOW_S}s&to=now`;
       const query = (family: number) => `api/v1/top?${range}&by=${sort}&n=${TOP_N}&family=${family}`;
       const [four, six, quantities, sensors] = await Promise.all([
-        get(query(4)) as Promise<AggregatorTop>,
-        get(query(6)) as Promise<AggregatorTop>,
-        get(`api/v1/quantities?${range}`),
-        get("api/v1/sensors") as Promise<{ sensors?: unknown[] }>,
+        get<AggregatorTop>(query(4), aggregatorTop),
+        get<AggregatorTop>(query(6), aggregatorTop),
+        get<unknown>(`api/v1/quantities?${range}`, aggregatorQuantities),
+        get<{ sensors: unknown[] }>("api/v1/sensors", aggregatorSensors),
       ]);
-      const known = sensors.sensors?.length ?? 0;
+      const known = sensors.sensors.length;
       const model = emptyModel(
         `aggregator ${url}  ${known} sensor${known === 1 ? "" : "s"}  last ${AGGREGATOR_WINDOW_S} s`,
       );

@@ -1,4 +1,5 @@
 /** The live view as lines of text: pure, so that every size of terminal can be tested without one. */
+import { printable } from "../../lib/printable.js";
 import type { TopAddress } from "../../lib/top.js";
 import { grouped, short } from "./table.js";
 import type { Sort, TopModel } from "./top-model.js";
@@ -156,6 +157,7 @@ function counted(count: number, noun: string): string {
   return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-function cut(text: string, width: number): string {
+function cut(given: string, width: number): string {
+  const text = printable(given);
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { errorLine } from "../../lib/errors.js";
 import { examples, type Result, withOutput } from "./command.js";
-import { emit } from "./output.js";
+import { emit, say } from "./output.js";
 import { SOCKET_HELP, socketOf } from "./sockets.js";
 import { attempt } from "./sources.js";
 import { Screen } from "./terminal.js";
@@ -136,9 +136,9 @@ export async function watchLinks(feed: Feed, { notes = [], signal }: WatchOption
 
 /** The same for a pipe or a log: a short snapshot every second until the signal. */
 async function printLinks(feed: Feed, { notes = [], signal }: WatchOptions): Promise<void> {
-  process.stdout.write(`${notes.join("\n")}\n`);
+  say(`${notes.join("\n")}\n`);
   while (signal?.aborted !== true) {
-    process.stdout.write(`${snapshot(await feed.look("packets"), false, 12)}\n`);
+    say(`${snapshot(await feed.look("packets"), false, 12)}\n`);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, REFRESH_MS);
       signal?.addEventListener("abort", () => {

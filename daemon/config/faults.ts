@@ -1,5 +1,6 @@
 /** What is wrong with a configuration, said so that it can be mended: zod's issues in plain words. */
 import type { z } from "zod";
+import { printable } from "../../lib/printable.js";
 import { didYouMean } from "./nearest.js";
 import type { Path } from "./toml.js";
 
@@ -20,7 +21,7 @@ export function faultLine(file: string, fault: Fault): string {
   const where = fault.flag ?? (file === "" ? "" : `${file}:${fault.line}:${fault.column}`);
   const key = fault.flag === undefined ? fault.key : "";
   const what = [where, key, fault.what].filter((part) => part !== "").join(": ");
-  return fault.mend === "" ? what : `${what}; ${fault.mend}`;
+  return printable(fault.mend === "" ? what : `${what}; ${fault.mend}`);
 }
 
 /** 'listen.port', 'queues[2]'. */

@@ -40,6 +40,17 @@ export function byteSize(limits: { min?: string; max?: string } = {}) {
   });
 }
 
+/** Names and addresses of a server: "collector.example.org", "*.example.org", "192.0.2.1". */
+export const hostNames = z
+  .array(
+    z
+      .string()
+      .max(253)
+      .regex(/^(\*\.)?[A-Za-z0-9._:-]+$/, "must be a host's name or address, without port"),
+  )
+  .max(64)
+  .default([]);
+
 /** A TCP port; 0 asks the kernel for a free one. */
 export const port = z.number().int().min(0).max(65535);
 

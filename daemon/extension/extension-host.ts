@@ -195,6 +195,8 @@ export class ExtensionHost {
         events: result?.events ?? 0,
         ...{ row, column, value, combine },
       };
+      // What came too late for its interval was missed, though its thread has seen it.
+      member.frames += frames;
       member.missed += records[member.name]!.missed;
       if (result !== undefined) parts.push({ name: member.name, blob: result.blob, dict: result.dict });
     }
@@ -206,7 +208,7 @@ export class ExtensionHost {
       name: member.name,
       status: member.status,
       reason: member.reason ?? null,
-      frames: member.vital("frames"),
+      frames: member.frames,
       missed: member.missed,
       rows: member.vital("rows"),
       rows_lost: member.vital("rowsLost"),

@@ -34,6 +34,8 @@ export class ExtensionMember {
   description: ExtensionDescription | undefined;
   /** The first seal that it can have seen all frames of. */
   firstSeal = Number.POSITIVE_INFINITY;
+  /** Of the intervals that were collected: frames + missed are all that were offered. */
+  frames = 0;
   missed = 0;
   readonly #data: ExtensionWorkerData;
   readonly #events: MemberEvents;

@@ -2,7 +2,8 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { sensorName } from "../../lib/manifest.js";
-import { byteSize, durationMs, durationNs, port, reloadable } from "../config/types.js";
+import { byteSize, durationMs, durationNs, hostNames, port, reloadable } from "../config/types.js";
+import { clearTextFault } from "../http/clear-text.js";
 import { LOG_LEVELS } from "../log.js";
 import { privileges } from "../privileges/config.js";
 import { extensions, host, inline, interfaceName, interfacePattern, shedding } from "./config-modes.js";
@@ -127,6 +128,12 @@ const aggregator = z
       .prefault("30s")
       .describe("longest pause between attempts"),
   })
+  .superRefine(({ url, token_file }, context) => {
+    const fault = url === undefined ? undefined : clearTextFault(url, token_file !== undefined);
+    if (fault === undefined) return;
+    const { what, mend } = fault;
+    context.addIssue({ code: "custom", path: ["url"], message: what, params: { mend } });
+  })
   .prefault({})
   .describe("where sealed intervals go");
 
@@ -222,6 +229,16 @@ export const sensorConfigSchema = z
         tls_cert: filePath.optional().describe("PEM file with the certificate (chain)"),
         tls_key: filePath.optional().describe("PEM file with its private key"),
         token_file: filePath.optional().describe("file with the token that scrapers must show"),
+        names: hostNames.describe(
+          "names that scrapers may use for this server, besides its address, localhost and those of its certificate",
+        ),
+        connections_max: z
+          .number()
+          .int()
+          .min(16)
+          .max(10_000)
+          .default(64)
+          .describe("connections at one time; beyond it idle ones make room"),
       })
       .prefault({})
       .describe("Prometheus metrics"),

@@ -5,14 +5,21 @@
 import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import Fastify, { type FastifyInstance } from "fastify";
-import type { Registry } from "prom-client";
+import type { FastifyInstance } from "fastify";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { CLOSE_CAUSES } from "../http/connections.js";
+import { createDoor, type Door } from "../http/door.js";
+import { certificateNames } from "../http/host-check.js";
 import { checkListen, readTls } from "../http/listen.js";
+import { SharedAnswer } from "../http/shared-answer.js";
 import { Tokens } from "../http/tokens.js";
 import type { SensorConfig } from "./config.js";
 import type { SensorReport } from "./report.js";
 import type { Sensor } from "./sensor.js";
+
+/** Connections of the control socket at one time. */
+const CONTROL_CONNECTIONS_MAX = 64;
 
 export interface SensorServers {
   metricsUrl: string | null;
@@ -25,43 +32,43 @@ export async function openServers(
   registry: Registry,
   config: SensorConfig,
 ): Promise<SensorServers> {
-  const control: FastifyInstance = Fastify() as FastifyInstance;
-  addProbes(control, sensor, registry);
-  control.get("/status", () => report.status());
-  control.get("/interval", (_request, reply) => {
-    const { latest } = sensor;
-    if (latest === undefined)
-      return reply.code(404).send({ error: { code: "NO_INTERVAL", message: "no interval yet" } });
-    return reply
-      .header("content-type", "application/x-tar")
-      .header("content-disposition", `attachment; filename="${latest.name}"`)
-      .send(Buffer.from(latest.archive.buffer, latest.archive.byteOffset, latest.archive.length));
+  const control = createDoor({
+    connectionsMax: CONTROL_CONNECTIONS_MAX,
+    hosts: { names: [], key: "" },
   });
-  await listenUnix(control, config.control.socket);
-  const servers = [control];
+  const doors: Record<string, Door> = { control };
+  const probes = probesOf(sensor, registry);
+  controlRoutes(control.server, sensor, report, probes);
+  await listenUnix(control.server, config.control.socket);
   let metricsUrl: string | null = null;
   try {
     if (config.metrics.enabled) {
       checkListen({ listen: config.metrics, token_file: config.metrics.token_file });
-      const https = readTls({ listen: config.metrics });
-      const metrics = (https === undefined ? Fastify() : Fastify({ https })) as FastifyInstance;
-      servers.push(metrics);
+      const tls = readTls({ listen: config.metrics });
+      const names = [...config.metrics.names, ...certificateNames(tls)];
+      const metrics = createDoor({
+        tls,
+        connectionsMax: config.metrics.connections_max,
+        hosts: { names, key: "metrics.names" },
+      });
+      doors.metrics = metrics;
       const tokens = new Tokens({ token_file: config.metrics.token_file, read_token_file: undefined });
-      metrics.addHook("onRequest", async (request, reply) => {
+      metrics.server.addHook("onRequest", async (request, reply) => {
         if (tokens.check(request.headers.authorization, "read") !== "ok")
           await reply.code(401).send("wrong token\n");
       });
-      addProbes(metrics, sensor, registry);
-      metricsUrl = await listenTcp(metrics, config.metrics.address, config.metrics.port);
+      probes(metrics.server);
+      metricsUrl = await listenTcp(metrics.server, config.metrics.address, config.metrics.port);
     }
   } catch (error) {
-    await Promise.all(servers.map((server) => server.close()));
+    await closeAll(doors);
     throw error;
   }
+  addConnectionMetrics(registry, doors);
   return {
     metricsUrl,
     async close() {
-      await Promise.all(servers.map((server) => server.close()));
+      await closeAll(doors);
       try {
         rmSync(config.control.socket, { force: true });
       } catch {
@@ -71,15 +78,66 @@ export async function openServers(
   };
 }
 
-function addProbes(server: FastifyInstance, sensor: Sensor, registry: Registry): void {
-  server.get("/metrics", async (_request, reply) => {
-    const text = await registry.metrics();
-    return reply.header("content-type", registry.contentType).send(text);
+const closeAll = async (doors: Record<string, Door>): Promise<void> => {
+  await Promise.all(Object.values(doors).map(({ server }) => server.close()));
+};
+
+function controlRoutes(
+  control: FastifyInstance,
+  sensor: Sensor,
+  report: SensorReport,
+  addProbes: (server: FastifyInstance) => void,
+): void {
+  addProbes(control);
+  const status = new SharedAnswer(() => report.status());
+  control.get("/status", () => status.get());
+  control.get("/interval", (_request, reply) => {
+    const { latest } = sensor;
+    if (latest === undefined)
+      return reply.code(404).send({ error: { code: "NO_INTERVAL", message: "no interval yet" } });
+    return reply
+      .header("content-type", "application/x-tar")
+      .header("content-disposition", `attachment; filename="${latest.name}"`)
+      .send(Buffer.from(latest.archive.buffer, latest.archive.byteOffset, latest.archive.length));
   });
-  server.get("/-/healthy", (_request, reply) => reply.send("healthy\n"));
-  server.get("/-/ready", (_request, reply) =>
-    sensor.isReady ? reply.send("ready\n") : reply.code(503).send("the first interval is not sealed yet\n"),
-  );
+}
+
+/** The routes that both doors have. */
+function probesOf(sensor: Sensor, registry: Registry): (server: FastifyInstance) => void {
+  const text = new SharedAnswer(() => registry.metrics());
+  return (server) => {
+    server.get("/metrics", async (_request, reply) =>
+      reply.header("content-type", registry.contentType).send(await text.get()),
+    );
+    server.get("/-/healthy", (_request, reply) => reply.send("healthy\n"));
+    server.get("/-/ready", (_request, reply) =>
+      sensor.isReady ? reply.send("ready\n") : reply.code(503).send("the first interval is not sealed yet\n"),
+    );
+  };
+}
+
+function addConnectionMetrics(registry: Registry, doors: Record<string, Door>): void {
+  const registers = [registry];
+  new Gauge({
+    name: "sparsewire_connections",
+    help: "Open connections, by server",
+    labelNames: ["server"],
+    registers,
+    collect() {
+      for (const [server, { connections }] of Object.entries(doors)) this.set({ server }, connections.open);
+    },
+  });
+  new Counter({
+    name: "sparsewire_connections_closed_total",
+    help: "Connections that a server ended, by cause: idle made room, greedy peers', slow readers' ...",
+    labelNames: ["server", "cause"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [server, { connections }] of Object.entries(doors))
+        for (const cause of CLOSE_CAUSES) this.inc({ server, cause }, connections.closed[cause]);
+    },
+  });
 }
 
 async function listenTcp(server: FastifyInstance, host: string, port: number): Promise<string> {

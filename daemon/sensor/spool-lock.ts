@@ -1,7 +1,7 @@
 /** One sensor per spool: two would ship and delete each other's intervals, and take each other for crashed. */
 import { mkdirSync } from "node:fs";
 import { SparsewireError } from "../../lib/errors.js";
-import { lockFolder } from "../lock.js";
+import { lockFolder, weakLock } from "../lock.js";
 import type { Logger } from "../log.js";
 
 /**
@@ -19,10 +19,11 @@ export function lockSpool(path: string, logger: Logger): () => void {
   try {
     return lockFolder(
       path,
-      (pid) =>
-        new SparsewireError("SPOOL_LOCKED", `another sensor, process ${pid}, has the spool ${path} already`, {
+      (holder) =>
+        new SparsewireError("SPOOL_LOCKED", `another sensor, ${holder}, has the spool ${path} already`, {
           mend: "stop it, or give this one a spool of its own: spool.path, or --instance",
         }),
+      { weak: (why) => logger.warn(weakLock(path, why)) },
     );
   } catch (error) {
     if (error instanceof SparsewireError) throw error;

@@ -201,8 +201,7 @@ async function readWhole(fd: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array((await fstatLater(fd)).size);
   for (let at = 0; at < bytes.length; ) {
     const { bytesRead } = await readLater(fd, bytes, at, bytes.length - at, at);
-    if (bytesRead === 0)
-      throw new Error("it became shorter while it was read");
+    if (bytesRead === 0) throw new Error("it became shorter while it was read");
     at += bytesRead;
   }
   return bytes;

@@ -84,7 +84,7 @@ export interface SensorStatus {
   dependability: DependabilityStatus | null;
   /** What the process holds, as the kernel says of each thread. */
   privileges: PrivilegesStatus;
-  /** Cumulative; frames + missed are all descriptors since the start, as of the last interval. */
+  /** Cumulative, as of the last interval: frames + missed are all descriptors up to its end. */
   extensions?: ExtensionStatus[];
   metrics_url: string | null;
 }

@@ -4,6 +4,7 @@ import { type AnonymizationOptions, isAnonymizing } from "../../lib/anonymize.js
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { type Manifest, sensorName } from "../../lib/manifest.js";
 import { loadAnonymization } from "../capture/anonymizer-key.js";
+import { clearTextFault } from "../http/clear-text.js";
 import { sensorConfigSchema } from "../sensor/config.js";
 import type { DeliveryOptions } from "./protocol.js";
 
@@ -118,6 +119,8 @@ export function settingsOf(options: TrafficMatrixOptions): Settings {
     throw badOptions("intervals would go nowhere", "give aggregator and spool, or onInterval");
   if ((aggregator === undefined) !== (spool === undefined))
     throw badOptions("aggregator and spool go together", "give both, or neither");
+  const clear = aggregator && clearTextFault(aggregator.url, aggregator.tokenFile !== undefined);
+  if (clear !== undefined) throw badOptions(`aggregator.url: ${clear.what}`, clear.mend);
   return {
     ...rest,
     ipv6HashKeyFile: rest.ipv6HashKeyFile,

@@ -7,7 +7,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { EXIT, errorLine, SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { loadHashKey } from "../capture/hash-key.js";
-import { lockFolder } from "../lock.js";
+import { lockFolder, weakLock } from "../lock.js";
 import { IntervalClock, wallClockNs } from "../sensor/interval-clock.js";
 import { Spool } from "../sensor/spool.js";
 import { requireAnonymizedSpool } from "../sensor/spool-check.js";
@@ -329,10 +329,11 @@ function prepareSpool({ delivery, anonymization }: Settings): () => void {
     mkdirSync(spoolPath, { recursive: true, mode: 0o750 });
     const unlock = lockFolder(
       spoolPath,
-      (pid) =>
-        new SparsewireError("SPOOL_LOCKED", `the spool ${spoolPath} is in use by process ${pid}`, {
+      (holder) =>
+        new SparsewireError("SPOOL_LOCKED", `the spool ${spoolPath} is in use by ${holder}`, {
           mend: "give each TrafficMatrix and each process a spool.path of its own",
         }),
+      { weak: (why) => process.emitWarning(weakLock(spoolPath, why), { code: "WEAK_LOCK" }) },
     );
     try {
       if (anonymization !== undefined) requireAnonymizedSpool(new Spool(spoolPath, delivery.spoolBytesMax));

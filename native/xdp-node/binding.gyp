@@ -10,6 +10,7 @@
         "src/ethtool.cc",
         "src/ethtool_details.cc",
         "src/every_thread.cc",
+        "src/file_lock.cc",
         "src/landlock.cc",
         "src/link.cc",
         "src/links.cc",

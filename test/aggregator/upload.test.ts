@@ -86,7 +86,7 @@ test("a close lets an upload in flight finish, and takes no further one", async 
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
   socket.write(
-    `PUT /api/v1/intervals/edge-1/${RUN}/0 HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar\r\n` +
+    `PUT /api/v1/intervals/edge-1/${RUN}/0 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-tar\r\n` +
       `Content-Digest: ${contentDigest(bytes)}\r\nContent-Length: ${bytes.length}\r\n\r\n`,
   );
   socket.write(bytes.subarray(0, 1000));

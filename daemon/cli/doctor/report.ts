@@ -1,4 +1,5 @@
 /** The doctor's answer as a whole: as JSON of a stable shape, and as text in groups. */
+import { printable } from "../../../lib/printable.js";
 import { type Finding, GROUPS, type Group, type Verdict, worstOf } from "./finding.js";
 import type { Advice, ModeAnswer } from "./modes.js";
 
@@ -35,7 +36,8 @@ export function reportJson({ interface: name, findings, modes, advice }: DoctorR
 }
 
 export function reportText({ interface: name, findings, advice }: DoctorReport, isColored: boolean): string {
-  const paint = (color: string, text: string): string => (isColored ? `${color}${text}${RESET}` : text);
+  const paint = (color: string, text: string): string =>
+    isColored ? `${color}${printable(text)}${RESET}` : printable(text);
   const width = Math.max(...findings.map(({ check }) => check.length));
   const lines = GROUPS.flatMap((group) => {
     const inGroup = findings.filter((each) => each.group === group);
@@ -46,14 +48,14 @@ export function reportText({ interface: name, findings, advice }: DoctorReport, 
       paint(BOLD, `${title}:`),
       ...inGroup.flatMap(({ check, verdict, text, mend }, i) => {
         const label = paint(COLORS[verdict], verdict.padEnd(LABEL_WIDTH));
-        const line = `${label}  ${check.padEnd(width)}  ${text}`;
+        const line = `${label}  ${check.padEnd(width)}  ${printable(text)}`;
         // A mend that the next finding has, too, is told once.
         return mend === "" || mend === inGroup[i + 1]?.mend
           ? [line]
-          : [line, `${" ".repeat(LABEL_WIDTH + width + 4)}-> ${mend}`];
+          : [line, `${" ".repeat(LABEL_WIDTH + width + 4)}-> ${printable(mend)}`];
       }),
       "",
     ];
   });
-  return `${lines.join("\n")}${paint(BOLD, "start it:")} ${advice.command}\n`;
+  return `${lines.join("\n")}${paint(BOLD, "start it:")} ${printable(advice.command)}\n`;
 }

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { dropCapabilities, effectiveCapabilities } from "./capabilities.js";
 export { XdpError, type XdpErrorCode } from "./errors.js";
+export { type FileLock, lockFile } from "./file-lock.js";
 export { Frames } from "./frames.js";
 export { type CapabilitySets, type HeldPrivileges, heldPrivileges, setDumpable } from "./held.js";
 export { type BoundSocket, type InterfaceDetails, inspectInterface, type TcProgram } from "./inspect.js";

@@ -218,6 +218,8 @@ export interface Native {
   /** struct sock_filter of 8 bytes each. Source: linux/filter.h. */
   seccompProgram(settings: NativeSeccompSettings): Uint8Array;
   seccompRules(): { name: string; number: number; when: string; errno: number; why: string }[];
+  /** errno, 0 when the lock was taken. */
+  lockFile(fd: number): number;
   setDumpable(on: boolean): void;
   isDumpable(): boolean;
   uringErrno(): number;

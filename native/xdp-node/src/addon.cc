@@ -20,6 +20,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitCapabilities(env, exports);
   InitEthtool(env, exports);
   InitEthtoolDetails(env, exports);
+  InitFileLock(env, exports);
   InitLandlock(env, exports);
   InitLink(env, exports);
   InitLinks(env, exports);

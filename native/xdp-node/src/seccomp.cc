@@ -150,6 +150,14 @@ class Filter {
       case When::kIoctl: OneOf(kArgument1, ListOf(kRefusedIoctls), refuse, SECCOMP_RET_ALLOW); break;
       case When::kFcntl: OneOf(kArgument1, ListOf(kRefusedFcntls), refuse, SECCOMP_RET_ALLOW); break;
       case When::kOption: Options(refuse); break;
+      case When::kPrctl:
+        Load(kArgument0);
+        Branch(BPF_JEQ, kSetDumpable, 0, 3);
+        Load(kArgument1);
+        Branch(BPF_JEQ, 0, 1, 0);
+        Return(refuse);
+        OneOf(kArgument0, ListOf(kRefusedPrctls), refuse, SECCOMP_RET_ALLOW);
+        break;
       case When::kNewProcess:
         Load(kArgument0);
         Branch(BPF_JSET, kNewNamespaces, 0, 1);
@@ -234,6 +242,7 @@ const char* NameOf(When when) {
     case When::kIoctl: return "TIOCSTI and the like";
     case When::kFcntl: return "F_SETOWN, F_SETSIG";
     case When::kOption: return "XDP_TX_RING and the like";
+    case When::kPrctl: return "PR_SET_DUMPABLE and the like";
   }
   return "";
 }

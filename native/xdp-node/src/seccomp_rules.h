@@ -39,6 +39,7 @@ enum class When {
   kIoctl,          // ioctl: a request of kRefusedIoctls
   kFcntl,          // fcntl: a command of kRefusedFcntls
   kOption,         // setsockopt: an option of kRefusedOptions
+  kPrctl,          // prctl: one of kRefusedPrctls, or PR_SET_DUMPABLE with anything but 0
 };
 
 struct SeccompRule {
@@ -54,6 +55,16 @@ constexpr uint32_t kRefusedIoctls[] = {0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX
                                        0x8901 /* FIOSETOWN */, 0x8902 /* SIOCSPGRP */};
 // asm-generic/fcntl.h
 constexpr uint32_t kRefusedFcntls[] = {8 /* F_SETOWN */, 10 /* F_SETSIG */, 15 /* F_SETOWN_EX */};
+
+// linux/prctl.h. What opens this process to others, gives rights back, or weakens what keeps processes apart.
+constexpr uint32_t kSetDumpable = 4;
+constexpr uint32_t kRefusedPrctls[] = {
+    8 /* PR_SET_KEEPCAPS */,       28 /* PR_SET_SECUREBITS */,
+    35 /* PR_SET_MM */,            36 /* PR_SET_CHILD_SUBREAPER */,
+    47 /* PR_CAP_AMBIENT */,       53 /* PR_SET_SPECULATION_CTRL */,
+    57 /* PR_SET_IO_FLUSHER */,    59 /* PR_SET_SYSCALL_USER_DISPATCH */,
+    62 /* PR_SCHED_CORE */,        67 /* PR_SET_MEMORY_MERGE */,
+    0x59616d61 /* PR_SET_PTRACER */};
 
 constexpr uint32_t kAnyOption = ~0u;
 struct SocketOption {
@@ -88,6 +99,10 @@ constexpr SeccompRule kSeccompRules[] = {
 
     // Other processes.
     NO(ptrace, "no other process's memory and registers"),
+    NO_WHEN(prctl, kPrctl,
+            "no opening of this process to others again (PR_SET_DUMPABLE, PR_SET_PTRACER), no other name or place of its "
+            "program (PR_SET_MM), no rights back (PR_SET_SECUREBITS, PR_CAP_AMBIENT), no shared pages or cores, no "
+            "weaker processor (PR_SET_SPECULATION_CTRL)"),
     NO(process_vm_readv, "no other process's memory"),
     NO(process_vm_writev, "no other process's memory"),
     NO(process_madvise, "no other process's memory"),

@@ -13,6 +13,7 @@ export { attempt };
 const INIT = 1;
 const AF_PACKET = 17;
 const F_SETOWN = 8;
+const PR_SET_DUMPABLE = 4;
 const [SOL_XDP, XDP_TX_RING] = [283, 3];
 const BPF_PROG_LOAD = 5;
 const CLONE_NEWNS_AND_FS = 0x20200;
@@ -30,6 +31,7 @@ const ARGUMENTS: Record<string, number[]> = {
   bpf: [BPF_PROG_LOAD, 0, 0],
   socket: [AF_PACKET, 3, 0],
   fcntl: [-1, F_SETOWN, INIT],
+  prctl: [PR_SET_DUMPABLE, 1, 0, 0, 0],
   setsockopt: [-1, SOL_XDP, XDP_TX_RING, 0, 0],
 };
 /** Nothing about these can be tried without doing it. */

@@ -47,7 +47,12 @@ const program = seccompProgram({ families: FAMILIES, bpf: COMMANDS });
 const byName = new Map(seccompRules().map((rule) => [rule.name, rule]));
 const numberOf = (name: string): number => byName.get(name)!.number;
 
-const REFUSED: Record<string, number[]> = { ioctl: [0, 0x5412], fcntl: [0, 8], setsockopt: [0, 283, 3] };
+const REFUSED: Record<string, number[]> = {
+  ioctl: [0, 0x5412],
+  fcntl: [0, 8],
+  setsockopt: [0, 283, 3],
+  prctl: [4, 1],
+};
 
 test("every call in the table is refused, every other known one allowed, unknown ones not there", () => {
   const rules = new Map(seccompRules().map((rule) => [rule.number, rule]));
@@ -92,6 +97,29 @@ test("what depends on arguments", () => {
   for (const request of [0x5423, 0x8901, 0x8902]) assert.equal(is("ioctl", [0, request]), refused);
   for (const command of [8, 10, 15]) assert.equal(is("fcntl", [0, command]), refused, "F_SETOWN, F_SETSIG");
   for (const command of [0, 1, 2, 3, 4, 6, 1030]) assert.equal(is("fcntl", [0, command]), ALLOW);
+  const PR_SET_PTRACER = 0x59616d61;
+  for (const args of [
+    [4, 1],
+    [4, 2],
+    [4, 0xffffffff],
+    [35, 13],
+    [28, 0],
+    [47, 2],
+    [53, 0],
+    [59, 1],
+    [PR_SET_PTRACER, 1],
+  ])
+    assert.equal(is("prctl", args), refused, `prctl ${args}`);
+  // PR_SET_DUMPABLE off, PR_GET_DUMPABLE, PR_SET_NAME, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS, PR_SET_VMA (V8 names memory).
+  for (const args of [
+    [4, 0],
+    [3, 0],
+    [15, 9],
+    [29, 1],
+    [38, 1],
+    [0x53564d41, 0],
+  ])
+    assert.equal(is("prctl", args), ALLOW, `prctl ${args}`);
   assert.equal(is("setpriority", [0, 0]), ALLOW, "the thread itself");
   for (const args of [
     [0, 1],
