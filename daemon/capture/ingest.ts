@@ -149,6 +149,7 @@ function extensionHost({ extensions = [], anonymization }: IngestOptions): Exten
     mode: "pcap",
     isLossless: true,
     isAnonymizing: isAnonymizing(anonymization ?? {}),
+    goesOnWithout: false,
     log: extensionLogger,
   });
 }

@@ -23,6 +23,9 @@ const PUBLISH_MS = 100;
 const FRAME_BYTES = 24;
 /** The first verdict, SW_PASS; 0 is none. */
 const PASS = 1;
+/** Memory for matrices: folding and sealing a matrix of rows_max entries takes up to so much for each. */
+const GRAPHBLAS_BYTES = 64 << 20;
+const GRAPHBLAS_BYTES_A_ROW = 128;
 const GRAPHBLAS_BYTES_MAX = 1 << 30;
 
 interface Ring {
@@ -62,8 +65,10 @@ class ExtensionLoop {
       memoryMax: settings.memoryMax,
       mark: () => Atomics.add(this.#calls, CALLS.call, 1),
     });
-    const grb = loadSync({ maximumBytes: GRAPHBLAS_BYTES_MAX });
-    this.#rows = new Rows(grb, this.#program.description.combine, settings.rowsMax);
+    const { rowsMax: rows, labelsBytesMax: labelBytes } = settings;
+    const maximumBytes = Math.min(GRAPHBLAS_BYTES + GRAPHBLAS_BYTES_A_ROW * rows, GRAPHBLAS_BYTES_MAX);
+    const { combine } = this.#program.description;
+    this.#rows = new Rows(loadSync({ maximumBytes }), combine, { rows, labelBytes });
     this.#rings = data.rings.map(({ memory, region }) => this.#ring(memory, layout.regions[region]!.offset));
     // Before anybody hears that it is ready: the first breath lets it in, so it misses no frame.
     for (const { tap } of this.#rings) tap.join();
@@ -168,13 +173,14 @@ class ExtensionLoop {
     if (this.#rings.some(({ passed }) => passed <= this.#sealed)) return false;
     this.#sealed++;
     this.#program.seal((output) => this.#take(output), this.#sealed);
-    const { blob, dict, rows, lost } = this.#rows.seal();
+    const { blob, dict, rows, lost, labelsLost } = this.#rows.seal();
     const vitals = this.#vitals;
     vitals[VITALS.frames]! += this.#frames;
     vitals[VITALS.rows]! += rows;
     vitals[VITALS.rowsLost]! += lost;
+    vitals[VITALS.labelsLost]! += labelsLost;
     vitals[VITALS.events]! += this.#events;
-    const sealed = { frames: this.#frames, rows, rowsLost: lost, events: this.#events };
+    const sealed = { frames: this.#frames, rows, rowsLost: lost, labelsLost, events: this.#events };
     post({ type: "sealed", seal: this.#sealed, ...sealed, blob, dict }, [blob.buffer, dict.buffer]);
     this.#frames = this.#events = 0;
     for (const { tap } of this.#rings) tap.setSealed(this.#sealed);

@@ -12,18 +12,25 @@ import {
   type Suspension,
   VITALS,
 } from "./protocol.js";
+import { runDelayNs } from "./run-delay.js";
 
 /** The whole of loading, compiling and starting: of the processor; by the clock it may be long on a busy host. */
 const START_CPU_MS = 5000;
 const START_MS = 30_000;
 const START_LOOK_MS = 100;
 const STOP_MS = 1000;
+/** What its thread needs beside matrices and labels, which lie outside of the heap. Without limits one may be half of the host. */
+export const WORKER_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
 /** A call that neither ends nor uses the processor (it waits for an atomic) is given up after so long. */
 const IDLE_MS_MAX = 2000;
+/** Intervals in a row that go without its part before it is suspended. */
+const LATE_MAX = 2;
 
 export interface MemberEvents {
   suspended(member: ExtensionMember, suspension: Suspension, detail: string): void;
   event(member: ExtensionMember, level: number, text: string): void;
+  /** An interval goes without its part. Told once, until it is in time again. */
+  late(member: ExtensionMember, detail: string): void;
 }
 
 export class ExtensionMember {
@@ -35,12 +42,18 @@ export class ExtensionMember {
   /** The first seal that it can have seen all frames of. */
   firstSeal = Number.POSITIVE_INFINITY;
   missed = 0;
+  /** Intervals whose archive had no room for its part. */
+  shed = 0;
   readonly #data: ExtensionWorkerData;
   readonly #events: MemberEvents;
   readonly #vitals: Float64Array;
   readonly #calls: Int32Array;
   readonly #results = new Map<number, SealedExtension>();
   readonly #waiters = new Set<() => void>();
+  /** Intervals in a row that went without its part, by its own fault; and whether that was told. */
+  #late = { inRow: 0, isTold: false };
+  /** The last seal that was asked for: what comes for it, or for one before it, comes too late. */
+  #asked = 0;
   #worker: Worker | undefined;
   #seen = { call: 0, cpuNs: 0, at: 0 };
   #isEnding = false;
@@ -67,12 +80,14 @@ export class ExtensionMember {
     this.firstSeal = Number.POSITIVE_INFINITY;
     this.#isEnding = false;
     this.#results.clear();
+    this.#late = { inRow: 0, isTold: false };
     Atomics.store(this.#calls, CALLS.stop, 0);
     Atomics.store(this.#calls, CALLS.call, 0);
     Atomics.store(this.#calls, CALLS.thread, 0);
     const worker = new Worker(new URL("./extension-worker.js", import.meta.url), {
       workerData: this.#data,
       name: `extension-${this.name}`,
+      resourceLimits: WORKER_LIMITS,
     });
     this.#worker = worker;
     const loaded = new Promise<void>((resolve) => {
@@ -125,7 +140,7 @@ export class ExtensionMember {
     } else if (message.type === "refused") reject(this.#refusal(message.what, message.mend));
     else if (message.type === "joined") this.firstSeal = message.seal + 1;
     else if (message.type === "sealed") {
-      this.#results.set(message.seal, message);
+      if (message.seal > this.#asked) this.#results.set(message.seal, message);
       this.#wake();
     } else if (message.type === "event") this.#events.event(this, message.level, message.text);
     else if (message.type === "suspended") {
@@ -160,6 +175,11 @@ export class ExtensionMember {
       this.#suspend("timeout", "a call waits for something that never comes");
   }
 
+  /** It did not come up, or may not: everything else goes on without it. */
+  refuse(suspension: Suspension, detail: string): void {
+    this.#suspend(suspension, detail);
+  }
+
   #suspend(suspension: Suspension, detail: string): void {
     if (this.status === "suspended") return;
     this.status = "suspended";
@@ -188,19 +208,44 @@ export class ExtensionMember {
   /** What it made of the interval that seal number `seal` ended; undefined when it did not, or not within `ms`. */
   async result(seal: number, ms: number): Promise<SealedExtension | undefined> {
     const until = performance.now() + ms;
-    for (;;) {
-      const found = this.#results.get(seal);
-      if (found !== undefined) {
-        for (const old of this.#results.keys()) if (old <= seal) this.#results.delete(old);
-        return found;
+    const delayed = this.#runDelayMs();
+    try {
+      for (;;) {
+        const found = this.#results.get(seal);
+        if (found !== undefined) {
+          this.#late = { inRow: 0, isTold: false };
+          return found;
+        }
+        const left = until - performance.now();
+        const isDue = this.status === "running" && seal >= this.firstSeal;
+        if (left <= 0 && isDue) this.#wasLate(ms, this.#runDelayMs() - delayed);
+        if (left <= 0 || this.status !== "running") return undefined;
+        if (!isDue && this.firstSeal !== Number.POSITIVE_INFINITY) return undefined;
+        await this.#changed(Math.min(left, 1000));
       }
-      const left = until - performance.now();
-      if (this.status !== "running" || left <= 0 || seal < this.firstSeal) {
-        if (this.firstSeal !== Number.POSITIVE_INFINITY || this.status !== "running" || left <= 0)
-          return undefined;
-      }
-      await this.#changed(Math.min(left, 1000));
+    } finally {
+      this.#asked = seal;
+      for (const old of this.#results.keys()) if (old <= seal) this.#results.delete(old);
     }
+  }
+
+  /** Late twice in a row is suspended, unless it was the host that kept it from working. */
+  #wasLate(ms: number, delayedMs: number): void {
+    const isStarved = delayedMs > ms / 2;
+    if (!isStarved && ++this.#late.inRow >= LATE_MAX) {
+      this.#suspend(
+        "late",
+        `what it made of ${LATE_MAX} intervals in a row was not there ${ms} ms after their ends`,
+      );
+      return;
+    }
+    if (this.#late.isTold) return;
+    this.#late.isTold = true;
+    this.#events.late(this, isStarved ? "it has to wait for a processor" : `it takes more than ${ms} ms`);
+  }
+
+  #runDelayMs(): number {
+    return runDelayNs(Atomics.load(this.#calls, CALLS.thread)) / 1e6;
   }
 
   #changed(ms: number): Promise<void> {
