@@ -128,6 +128,8 @@ function importFaults({ imports, ownMemories }: WasmInterface, memoryMax: number
       `it imports the ${kind} ${full}${signature === undefined ? "" : ` ${signature}`}: there is nothing but env.memory`,
     );
   }
+  if (imports.filter(({ kind }) => kind === "memory").length > 1)
+    faults.push("it imports env.memory more than once");
   const limits = memory?.limits;
   if (limits === undefined) return faults;
   if (limits.is64) faults.push("its memory has 64-bit addresses");

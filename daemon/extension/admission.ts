@@ -29,8 +29,13 @@ export class Admission {
   async compile(): Promise<void> {
     for (const [i, { name, file }] of this.#configs.entries()) {
       const { wasm, fault } = this.modules[i]!;
-      const what = fault === undefined ? await compileFault(wasm) : undefined;
-      if (what !== undefined) this.modules[i] = this.#refused(name, badExtension(name, file, what));
+      if (fault !== undefined) continue;
+      try {
+        const what = await compileFault(wasm);
+        if (what !== undefined) this.modules[i] = this.#refused(name, badExtension(name, file, what));
+      } catch (error) {
+        this.modules[i] = this.#refused(name, error as SparsewireError);
+      }
     }
   }
 

@@ -6,7 +6,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 const PROCESS = fileURLToPath(new URL("./compile-process.js", import.meta.url));
 /** Memory and time of the processor that compiling a module may take, by each of the engine's compilers. */
 export const COMPILE_BYTES_MAX = 256 << 20;
-export const COMPILE_CPU_SECONDS_MAX = 10;
+export const COMPILE_CPU_SECONDS_MAX = 5;
 /** By the clock: on a busy host time of the processor is long in coming. */
 const COMPILE_MS_MAX = 120_000;
 const ANSWER_CHARS_MAX = 1000;
@@ -46,7 +46,12 @@ function run(bytes: Uint8Array): Promise<Outcome> {
   return new Promise((resolve) => {
     const args = [PROCESS, String(COMPILE_BYTES_MAX), String(COMPILE_CPU_SECONDS_MAX)];
     const env = Object.fromEntries(ENVIRONMENT.map((name) => [name, process.env[name]]));
-    const child = spawn(process.execPath, args, { env, timeout: COMPILE_MS_MAX, killSignal: "SIGKILL" });
+    const child = spawn(process.execPath, args, { env });
+    const timer = setTimeout(() => child.kill("SIGKILL"), COMPILE_MS_MAX);
+    const done = (outcome: Partial<Outcome>): void => {
+      clearTimeout(timer);
+      resolve({ code: null, signal: null, said, failure, ...outcome });
+    };
     let [said, failure] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       said = (said + text).slice(0, ANSWER_CHARS_MAX);
@@ -56,7 +61,7 @@ function run(bytes: Uint8Array): Promise<Outcome> {
     });
     // It may end before it has read everything.
     child.stdin.on("error", () => undefined).end(bytes);
-    child.on("error", ({ message }) => resolve({ code: null, signal: null, said, failure: message }));
-    child.on("close", (code, signal) => resolve({ code, signal, said, failure }));
+    child.on("error", ({ message }) => done({ failure: message }));
+    child.on("close", (code, signal) => done({ code, signal }));
   });
 }

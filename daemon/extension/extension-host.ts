@@ -134,12 +134,12 @@ export class ExtensionHost {
 
   async #begin(member: ExtensionMember, index: number): Promise<void> {
     const { fault } = this.#admission.modules[index]!;
-    if (fault !== undefined) return member.refuse("refused", fault.message);
+    if (fault !== undefined) return member.refuse("refused", withoutName(member, fault));
     try {
       await member.start();
     } catch (error) {
       if (this.#isNeeded(member.name)) throw error;
-      member.refuse("failed", (error as Error).message);
+      member.refuse("failed", withoutName(member, error as Error));
     }
   }
 
@@ -193,7 +193,7 @@ export class ExtensionHost {
       this.#restarts.delete(timer);
       member.start().then(
         () => this.#options.log("info", { extension: member.name }, `extension ${member.name} runs again`),
-        (error: Error) => member.refuse("failed", error.message),
+        (error: Error) => member.refuse("failed", withoutName(member, error)),
       );
     }, ms);
     timer.unref();
@@ -274,3 +274,7 @@ export class ExtensionHost {
     for (const fd of this.#fds.splice(0)) closeSync(fd);
   }
 }
+
+/** The line of the log names it already. */
+const withoutName = ({ name }: ExtensionMember, { message }: Error): string =>
+  message.replace(`extension ${name}: `, "");

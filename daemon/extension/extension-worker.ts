@@ -8,6 +8,7 @@ import { loadSync } from "graphblas-wasm";
 import { setThreadName, threadCpuNs, threadId } from "xdp-node";
 import { EXTENSION_BATCH, HELD_SEALS, TAP_STATE } from "../../lib/abi-held.js";
 import { SparsewireError } from "../../lib/errors.js";
+import { matrixBytesMax } from "./footprint.js";
 import { HeldView, type TapView } from "./held-view.js";
 import { ExtensionProgram, eventsOf, type Output, Suspended } from "./program.js";
 import { CALLS, type ExtensionMessage, type ExtensionWorkerData, VITALS } from "./protocol.js";
@@ -23,10 +24,6 @@ const PUBLISH_MS = 100;
 const FRAME_BYTES = 24;
 /** The first verdict, SW_PASS; 0 is none. */
 const PASS = 1;
-/** Memory for matrices: folding and sealing a matrix of rows_max entries takes up to so much for each. */
-const GRAPHBLAS_BYTES = 64 << 20;
-const GRAPHBLAS_BYTES_A_ROW = 128;
-const GRAPHBLAS_BYTES_MAX = 1 << 30;
 
 interface Ring {
   held: HeldView;
@@ -66,9 +63,8 @@ class ExtensionLoop {
       mark: () => Atomics.add(this.#calls, CALLS.call, 1),
     });
     const { rowsMax: rows, labelsBytesMax: labelBytes } = settings;
-    const maximumBytes = Math.min(GRAPHBLAS_BYTES + GRAPHBLAS_BYTES_A_ROW * rows, GRAPHBLAS_BYTES_MAX);
-    const { combine } = this.#program.description;
-    this.#rows = new Rows(loadSync({ maximumBytes }), combine, { rows, labelBytes });
+    const grb = loadSync({ maximumBytes: matrixBytesMax(rows) });
+    this.#rows = new Rows(grb, this.#program.description.combine, { rows, labelBytes });
     this.#rings = data.rings.map(({ memory, region }) => this.#ring(memory, layout.regions[region]!.offset));
     // Before anybody hears that it is ready: the first breath lets it in, so it misses no frame.
     for (const { tap } of this.#rings) tap.join();

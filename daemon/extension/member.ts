@@ -3,7 +3,9 @@ import { Worker } from "node:worker_threads";
 import { cpuNsOfThread } from "xdp-node";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { ExtensionDescription } from "../../lib/extension-abi.js";
+import { WORKER_LIMITS } from "./footprint.js";
 import { HeldView } from "./held-view.js";
+import { LATE_MAX, Lateness } from "./lateness.js";
 import {
   CALLS,
   type ExtensionMessage,
@@ -19,12 +21,8 @@ const START_CPU_MS = 5000;
 const START_MS = 30_000;
 const START_LOOK_MS = 100;
 const STOP_MS = 1000;
-/** What its thread needs beside matrices and labels, which lie outside of the heap. Without limits one may be half of the host. */
-export const WORKER_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
 /** A call that neither ends nor uses the processor (it waits for an atomic) is given up after so long. */
 const IDLE_MS_MAX = 2000;
-/** Intervals in a row that go without its part before it is suspended. */
-const LATE_MAX = 2;
 
 export interface MemberEvents {
   suspended(member: ExtensionMember, suspension: Suspension, detail: string): void;
@@ -50,8 +48,7 @@ export class ExtensionMember {
   readonly #calls: Int32Array;
   readonly #results = new Map<number, SealedExtension>();
   readonly #waiters = new Set<() => void>();
-  /** Intervals in a row that went without its part, by its own fault; and whether that was told. */
-  #late = { inRow: 0, isTold: false };
+  #lateness = new Lateness();
   /** The last seal that was asked for: what comes for it, or for one before it, comes too late. */
   #asked = 0;
   #worker: Worker | undefined;
@@ -80,7 +77,7 @@ export class ExtensionMember {
     this.firstSeal = Number.POSITIVE_INFINITY;
     this.#isEnding = false;
     this.#results.clear();
-    this.#late = { inRow: 0, isTold: false };
+    this.#lateness = new Lateness();
     Atomics.store(this.#calls, CALLS.stop, 0);
     Atomics.store(this.#calls, CALLS.call, 0);
     Atomics.store(this.#calls, CALLS.thread, 0);
@@ -213,7 +210,7 @@ export class ExtensionMember {
       for (;;) {
         const found = this.#results.get(seal);
         if (found !== undefined) {
-          this.#late = { inRow: 0, isTold: false };
+          this.#lateness.inTime();
           return found;
         }
         const left = until - performance.now();
@@ -229,19 +226,12 @@ export class ExtensionMember {
     }
   }
 
-  /** Late twice in a row is suspended, unless it was the host that kept it from working. */
   #wasLate(ms: number, delayedMs: number): void {
-    const isStarved = delayedMs > ms / 2;
-    if (!isStarved && ++this.#late.inRow >= LATE_MAX) {
-      this.#suspend(
-        "late",
-        `what it made of ${LATE_MAX} intervals in a row was not there ${ms} ms after their ends`,
-      );
-      return;
-    }
-    if (this.#late.isTold) return;
-    this.#late.isTold = true;
-    this.#events.late(this, isStarved ? "it has to wait for a processor" : `it takes more than ${ms} ms`);
+    const next = this.#lateness.late(ms, delayedMs);
+    const waited = `${ms} ms after the end of an interval its part is not there`;
+    if (next === "suspend") this.#suspend("late", `${waited}, ${LATE_MAX} times in a row`);
+    else if (next === "tell")
+      this.#events.late(this, delayedMs > ms / 2 ? `${waited}: it has to wait for a processor` : waited);
   }
 
   #runDelayMs(): number {
