@@ -23,7 +23,7 @@ export const WASM_BOUNDS = {
   dataSegments: 1000,
   customSections: 100,
   /** Of all functions. */
-  codeBytes: 2 << 20,
+  codeBytes: 1 << 20,
   /** Of one: engines take time and memory by the square of it. */
   bodyBytes: 128 << 10,
   locals: 2000,

@@ -12,7 +12,12 @@ import { EXIT } from "../../lib/errors.js";
 const OTHER = [0, 2, 1, 0x78];
 const COMPILERS = [
   { flags: ["--no-wasm-lazy-compilation", "--liftoff", "--liftoff-only"], more: [] },
-  { flags: ["--no-liftoff-only", "--no-liftoff"], more: OTHER },
+  // Inlining follows what was seen of calls: nothing has been seen, and V8 14 ends itself over that. (Flags that an engine
+  // does not know are no error.)
+  {
+    flags: ["--no-liftoff-only", "--no-liftoff", "--no-wasm-inlining", "--no-wasm-inlining-call-indirect"],
+    more: OTHER,
+  },
 ];
 
 const [bytes, cpuSeconds] = process.argv.slice(2).map(Number);

@@ -1,7 +1,9 @@
 /** Whether a module compiles, and at what cost: found out in a process apart, before anything of it is in this one. */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
+import { WASM_URL } from "../capture/sandbox.js";
 
 const PROCESS = fileURLToPath(new URL("./compile-process.js", import.meta.url));
 /** Memory and time of the processor that compiling a module may take, by each of the engine's compilers. */
@@ -25,14 +27,21 @@ export async function compileFault(bytes: Uint8Array): Promise<string | undefine
   if (signal === "SIGXCPU")
     return `compiling it takes more than ${COMPILE_CPU_SECONDS_MAX} s of the processor`;
   // V8 ends itself by a trap or an abort when it gets no memory.
-  if (signal !== null && signal !== "SIGTERM" && signal !== "SIGKILL" && signal !== "SIGINT")
-    return `compiling it takes more than ${COMPILE_BYTES_MAX >> 20} MiB, or the engine fails at it (${signal})`;
-  throw new SparsewireError(
-    "CANNOT_COMPILE",
-    `modules cannot be compiled in a process apart: ${signal ?? failure}`,
-    { exit: EXIT.failure, mend: "see that this user may start processes, and that there is memory" },
-  );
+  if (signal !== null && !FROM_OUTSIDE.includes(signal)) {
+    // An engine that fails at our own module as well is newer than what was tried here.
+    if ((await run(readFileSync(WASM_URL))).code === EXIT.ok)
+      return `compiling it takes more than ${COMPILE_BYTES_MAX >> 20} MiB, or the engine fails at it (${signal})`;
+    throw cannotCompile(`this Node.js, ${process.version}, does not compile as it is asked to`);
+  }
+  throw cannotCompile(signal ?? failure);
 }
+
+const FROM_OUTSIDE: readonly string[] = ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP"];
+const cannotCompile = (why: string): SparsewireError =>
+  new SparsewireError("CANNOT_COMPILE", `modules cannot be compiled in a process apart: ${why}`, {
+    exit: EXIT.failure,
+    mend: "see that this user may start processes, that there is memory, and that this Node.js is one of those we name",
+  });
 
 interface Outcome {
   code: number | null;

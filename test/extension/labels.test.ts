@@ -10,7 +10,7 @@ import {
   writeExtensionDict,
 } from "../../lib/extension-dict.js";
 import type { Manifest } from "../../lib/manifest.js";
-import { shedRecord, withoutLargest } from "../../lib/shed-extensions.js";
+import { type ExtensionPart, shedRecord, withoutLargest } from "../../lib/shed-extensions.js";
 import { fuzz, type Random } from "../pcap/fuzz.js";
 
 const words = (index: bigint): [number, number] => [Number(index & 0xffffffffn), Number(index >> 32n)];
@@ -69,7 +69,7 @@ test("what is too large for an archive: the largest goes first, and nothing that
           data: new Uint8Array(random.int(1000)),
         })),
       }));
-      const size = (all: typeof parts): number =>
+      const size = (all: readonly ExtensionPart[]): number =>
         all.reduce(
           (sum, { members }) => sum + members.reduce((bytes, { data }) => bytes + data.length, 0),
           0,
