@@ -88,6 +88,7 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
     (outcome) => {
       if (outcome.type === "failed") return fail(asError(outcome.error));
       archives++;
+      extensions?.encoded(outcome.head.extensions);
       sinking = sinking.then(() => options.sink(outcome.archive, outcome.head));
       sinking.catch(fail);
     },

@@ -214,7 +214,7 @@ export class ExtensionHost {
       const frames = result?.frames ?? 0;
       // One that never came up has not said what its keys are: only log, status and metrics tell of it.
       if (member.description === undefined) {
-        member.missed += offered;
+        member.told.missed += offered;
         continue;
       }
       const { row, column, value, combine } = member.description;
@@ -230,23 +230,19 @@ export class ExtensionHost {
         events: result?.events ?? 0,
         ...{ row, column, value, combine },
       };
-      member.missed += records[member.name]!.missed;
       if (result !== undefined) parts.push({ name: member.name, blob: result.blob, dict: result.dict });
     }
     return { records, parts };
   }
 
-  /** An interval is encoded: what did not fit into its archive is counted. */
+  /** An interval is encoded: what its manifest says is what counts, also of what its archive had no room for. */
   encoded(records: Manifest["extensions"] = {}): void {
-    for (const member of this.#members) {
-      const record = records[member.name];
-      if (record?.shed === undefined) continue;
-      if (member.shed++ === 0)
-        this.#options.log(
-          "warn",
-          { extension: member.name },
-          `extension ${member.name} is ${record.reason}: ${SHED}`,
-        );
+    for (const { name, told } of this.#members) {
+      const record = records[name];
+      if (record === undefined) continue;
+      if (record.shed !== undefined && told.shed === 0)
+        this.#options.log("warn", { extension: name }, `extension ${name} is ${record.reason}: ${SHED}`);
+      for (const key of Object.keys(told) as (keyof typeof told)[]) told[key] += record[key] ?? 0;
     }
   }
 
@@ -255,13 +251,7 @@ export class ExtensionHost {
       name: member.name,
       status: member.status,
       reason: member.reason ?? null,
-      frames: member.vital("frames"),
-      missed: member.missed,
-      rows: member.vital("rows"),
-      rows_lost: member.vital("rowsLost"),
-      labels_lost: member.vital("labelsLost"),
-      shed: member.shed,
-      events: member.vital("events"),
+      ...member.told,
       cpu_ns: member.vital("cpuNs"),
     }));
   }

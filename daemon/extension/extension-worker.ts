@@ -170,12 +170,6 @@ class ExtensionLoop {
     this.#sealed++;
     this.#program.seal((output) => this.#take(output), this.#sealed);
     const { blob, dict, rows, lost, labelsLost } = this.#rows.seal();
-    const vitals = this.#vitals;
-    vitals[VITALS.frames]! += this.#frames;
-    vitals[VITALS.rows]! += rows;
-    vitals[VITALS.rowsLost]! += lost;
-    vitals[VITALS.labelsLost]! += labelsLost;
-    vitals[VITALS.events]! += this.#events;
     const sealed = { frames: this.#frames, rows, rowsLost: lost, labelsLost, events: this.#events };
     post({ type: "sealed", seal: this.#sealed, ...sealed, blob, dict }, [blob.buffer, dict.buffer]);
     this.#frames = this.#events = 0;

@@ -5,7 +5,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { ExtensionDescription } from "../../lib/extension-abi.js";
 import { WORKER_LIMITS } from "./footprint.js";
 import { HeldView } from "./held-view.js";
-import { LATE_MAX, Lateness } from "./lateness.js";
+import { isStarved, Lateness } from "./lateness.js";
 import {
   CALLS,
   type ExtensionMessage,
@@ -39,9 +39,8 @@ export class ExtensionMember {
   description: ExtensionDescription | undefined;
   /** The first seal that it can have seen all frames of. */
   firstSeal = Number.POSITIVE_INFINITY;
-  missed = 0;
-  /** Intervals whose archive had no room for its part. */
-  shed = 0;
+  /** What the manifests so far have said of it. */
+  readonly told = { frames: 0, missed: 0, rows: 0, rows_lost: 0, labels_lost: 0, shed: 0, events: 0 };
   readonly #data: ExtensionWorkerData;
   readonly #events: MemberEvents;
   readonly #vitals: Float64Array;
@@ -228,10 +227,10 @@ export class ExtensionMember {
 
   #wasLate(ms: number, delayedMs: number): void {
     const next = this.#lateness.late(ms, delayedMs);
-    const waited = `${ms} ms after the end of an interval its part is not there`;
-    if (next === "suspend") this.#suspend("late", `${waited}, ${LATE_MAX} times in a row`);
-    else if (next === "tell")
-      this.#events.late(this, delayedMs > ms / 2 ? `${waited}: it has to wait for a processor` : waited);
+    const why = isStarved(ms, delayedMs) ? ": it has to wait for a processor" : "";
+    const waited = `${ms} ms after the end of an interval its part is not there${why}`;
+    if (next === "suspend") this.#suspend("late", `${waited}, again and again`);
+    else if (next === "tell") this.#events.late(this, waited);
   }
 
   #runDelayMs(): number {
