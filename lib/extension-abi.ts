@@ -8,10 +8,11 @@
 import { EXTENSION_BATCH } from "./abi-held.js";
 import { EXIT, SparsewireError } from "./errors.js";
 import { type KeyKind, parseKeyKind } from "./extension-keys.js";
+import { WASM_BOUNDS } from "./wasm-bounds.js";
 import { readWasm, type WasmInterface } from "./wasm-module.js";
 
 export const EXTENSION_ABI = 1;
-export const EXTENSION_FILE_BYTES_MAX = 16 << 20;
+export const EXTENSION_FILE_BYTES_MAX = WASM_BOUNDS.fileBytes;
 /** Rows, label bytes and event bytes that there is room for until the host takes them: after each call. */
 export const ROWS_PER_CALL = 8192;
 const LABEL_BYTES = 1 << 16;
@@ -127,6 +128,8 @@ function importFaults({ imports, ownMemories }: WasmInterface, memoryMax: number
       `it imports the ${kind} ${full}${signature === undefined ? "" : ` ${signature}`}: there is nothing but env.memory`,
     );
   }
+  if (imports.filter(({ kind }) => kind === "memory").length > 1)
+    faults.push("it imports env.memory more than once");
   const limits = memory?.limits;
   if (limits === undefined) return faults;
   if (limits.is64) faults.push("its memory has 64-bit addresses");

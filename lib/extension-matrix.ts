@@ -233,6 +233,9 @@ export function sumExtensionRecords(manifests: readonly Manifest[]): Manifest["e
       else {
         for (const key of ["frames", "missed", "rows", "rows_lost", "events"] as const)
           before[key] += record[key];
+        for (const key of ["labels_lost", "shed"] as const)
+          if (record[key] !== undefined) before[key] = (before[key] ?? 0) + record[key];
+        if (record.shed !== undefined && before.reason === undefined) before.reason = record.reason;
         if (record.status !== "running")
           Object.assign(before, { status: record.status, reason: record.reason });
       }

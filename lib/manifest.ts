@@ -141,6 +141,9 @@ export const manifestSchema = z.object({
         missed: count,
         rows: count,
         rows_lost: count,
+        labels_lost: count.optional(),
+        /** Intervals whose archive had no room for its part: it was left out, and its frames are `missed`. */
+        shed: count.optional(),
         events: count,
         row: extensionKey,
         column: extensionKey,

@@ -88,6 +88,7 @@ export async function ingestFiles(options: IngestOptions): Promise<IngestReport>
     (outcome) => {
       if (outcome.type === "failed") return fail(asError(outcome.error));
       archives++;
+      extensions?.encoded(outcome.head.extensions);
       sinking = sinking.then(() => options.sink(outcome.archive, outcome.head));
       sinking.catch(fail);
     },
@@ -149,6 +150,7 @@ function extensionHost({ extensions = [], anonymization }: IngestOptions): Exten
     mode: "pcap",
     isLossless: true,
     isAnonymizing: isAnonymizing(anonymization ?? {}),
+    goesOnWithout: false,
     log: extensionLogger,
   });
 }

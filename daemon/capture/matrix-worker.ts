@@ -23,7 +23,7 @@ import type { ManifestHead } from "../../lib/manifest.js";
 import { mapTraffic } from "../../lib/map-traffic.js";
 import { FRAME_REASONS, type FrameReason } from "../../lib/reasons.js";
 import { mapShed } from "../../lib/sampling.js";
-import type { TarMember } from "../../lib/tar.js";
+import { type ExtensionPart, shedRecord, withoutLargest } from "../../lib/shed-extensions.js";
 import {
   addTraffic,
   DIMENSION4,
@@ -41,6 +41,8 @@ import { ControlView } from "./control-view.js";
 export interface MatrixWorkerData {
   memories: WebAssembly.Memory[];
   memoryBytesMax: number;
+  /** What extensions made of an interval is left out of an archive that would be larger. Absent: nothing is. */
+  archiveBytesMax?: number;
   hashKeyId: string;
   /** How addresses are anonymised before anything leaves this thread, and the key of their new IPv6 indices. */
   anonymization?: { options: AnonymizationOptions; hashKey: readonly [bigint, bigint] };
@@ -170,16 +172,33 @@ function gather(job: MatrixJob): Gathered {
 }
 
 /** Members of the archive; their addresses are anonymised as those of the links are. */
-function membersOf({ records, parts }: ExtensionParts): TarMember[] {
-  return parts.flatMap(({ name, blob, dict }) => {
-    if (anonymization === undefined) return extensionBlobs(name, blob, dict);
+function membersOf({ records, parts }: ExtensionParts): ExtensionPart[] {
+  return parts.map(({ name, blob, dict }) => {
+    if (anonymization === undefined) return { name, members: extensionBlobs(name, blob, dict) };
     const clear = openExtension(grb, records[name]!, blob, dict);
     const mapped = mapExtensions(grb, new Map([[name, clear]]), anonymization.map);
     const members = extensionMembers(mapped);
     disposeExtensions(mapped);
     clear.matrix.dispose();
-    return members;
+    return { name, members };
   });
+}
+
+/** The archive, with as much of what extensions made as there is room for. */
+function encode(traffic: Traffic, head: ManifestHead, all: readonly ExtensionPart[]) {
+  const { archiveBytesMax: most = Number.POSITIVE_INFINITY } = data;
+  for (let parts = all; ; ) {
+    const shed = all.filter((part) => !parts.includes(part)).map(({ name }) => name);
+    const said = Object.entries(head.extensions ?? {}).map(([name, record]) => [
+      name,
+      shed.includes(name) ? shedRecord(record, most) : record,
+    ]);
+    const told = said.length === 0 ? head : { ...head, extensions: Object.fromEntries(said) };
+    const members = parts.flatMap((part) => part.members);
+    const encoded = { head: told, ...encodeTraffic(grb, traffic, told, members) };
+    if (encoded.archive.length <= most || parts.length === 0) return encoded;
+    parts = withoutLargest(parts, encoded.archive.length - most);
+  }
 }
 
 function seal(job: MatrixJob): void {
@@ -210,12 +229,12 @@ function seal(job: MatrixJob): void {
       ...(job.extensions === undefined ? {} : { extensions: job.extensions.records }),
     };
     const more = job.extensions === undefined ? [] : membersOf(job.extensions);
-    const { archive, quantities } =
-      blob === undefined ? encodeTraffic(grb, traffic, head, more) : { archive: blob, quantities: {} };
+    const { archive, quantities, ...encoded } =
+      blob === undefined ? encode(traffic, head, more) : { head, archive: blob, quantities: {} };
     const result: MatrixResult = {
       type: "archive",
       job: job.job,
-      head,
+      head: encoded.head,
       archive,
       summary: {
         sequence: head.sequence,

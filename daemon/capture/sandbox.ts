@@ -22,7 +22,8 @@ export interface SandboxExports {
   file_pending(): number;
 }
 
-const WASM_URL = new URL("../../../native/sandbox/build/capture.wasm", import.meta.url);
+/** The sandbox's module. */
+export const WASM_URL = new URL("../../../native/sandbox/build/capture.wasm", import.meta.url);
 
 /** A memory that never moves: initial = maximum, shared, so that mappings inside it stay where they are. */
 export function sandboxMemory(pages: number): WebAssembly.Memory {

@@ -67,14 +67,19 @@ interface Report {
 }
 
 async function checkExtension(file: string): Promise<Report> {
-  const [{ faultsOf, readExtension }, { tryExtension }, { extensionsOf }] = await Promise.all([
-    import("../extension/files.js"),
-    import("../extension/try.js"),
-    import("../extension/settings.js"),
-  ]);
+  const [{ faultsOf, readExtension }, { compileFault }, { tryExtension }, { extensionsOf }] =
+    await Promise.all([
+      import("../extension/files.js"),
+      import("../extension/compile.js"),
+      import("../extension/try.js"),
+      import("../extension/settings.js"),
+    ]);
   const bytes = readExtension(file);
   const [settings] = extensionsOf([file]);
   const faults = faultsOf(bytes, settings!.memoryMax);
+  // Before any of it is in this process: an engine may end itself over a module.
+  const fault = faults.length === 0 ? await compileFault(bytes) : undefined;
+  if (fault !== undefined) faults.push(fault);
   const report: Report = { file: basename(resolve(file)), bytes: bytes.length, faults, description: null };
   if (faults.length > 0) return report;
   try {

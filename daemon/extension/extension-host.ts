@@ -7,7 +7,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { EXTENSION_MODES, extensionLayout } from "../../lib/extension-abi.js";
 import { holdsText } from "../../lib/extension-keys.js";
 import type { Manifest } from "../../lib/manifest.js";
-import { loadExtension } from "./files.js";
+import { Admission } from "./admission.js";
 import type { HeldMemory } from "./held-memory.js";
 import { HeldView } from "./held-view.js";
 import { ExtensionMember, type MemberEvents } from "./member.js";
@@ -17,6 +17,7 @@ import type { ExtensionSettings } from "./protocol.js";
 const WATCH_MS = 50;
 /** An interval waits so long for what extensions made of it, then goes without. */
 const COLLECT_MS = 500;
+const SHED = "such intervals go without its part; lower its rows_max or labels_bytes_max";
 
 export interface ExtensionConfig extends ExtensionSettings {
   file: string;
@@ -30,6 +31,8 @@ export interface ExtensionHostOptions {
   isLossless: boolean;
   /** Name of the extension that gives verdicts. */
   verdict?: string;
+  /** One that does not come up is suspended, and everything else goes on; but for the one that gives verdicts. */
+  goesOnWithout: boolean;
   /** Addresses are anonymised: text cannot be, so it is not taken, nor shown in events. */
   isAnonymizing: boolean;
   log: (level: "info" | "warn" | "error", fields: Record<string, unknown>, message: string) => void;
@@ -51,6 +54,9 @@ export interface ExtensionStatus {
   missed: number;
   rows: number;
   rows_lost: number;
+  labels_lost: number;
+  /** Intervals whose archive had no room for its part. */
+  shed: number;
   events: number;
   cpu_ns: number;
 }
@@ -58,7 +64,7 @@ export interface ExtensionStatus {
 export class ExtensionHost {
   readonly #configs: readonly ExtensionConfig[];
   readonly #options: ExtensionHostOptions;
-  readonly #modules: Uint8Array[];
+  readonly #admission: Admission;
   #members: ExtensionMember[] = [];
   #fds: number[] = [];
   #held: HeldView[] = [];
@@ -69,11 +75,15 @@ export class ExtensionHost {
   /** Suspensions so far, by extension and cause. */
   readonly suspensions = new Map<string, number>();
 
-  /** Reads and checks the modules: throws BAD_EXTENSION or CANNOT_READ. */
+  /** Reads and checks the modules: throws CANNOT_READ, or BAD_EXTENSION where nothing goes on without it. */
   constructor(configs: readonly ExtensionConfig[], options: ExtensionHostOptions) {
     this.#configs = configs;
     this.#options = options;
-    this.#modules = configs.map(({ name, file, memoryMax }) => loadExtension(name, file, memoryMax));
+    this.#admission = new Admission(configs, (name) => this.#isNeeded(name));
+  }
+
+  #isNeeded(name: string): boolean {
+    return !this.#options.goesOnWithout || name === this.#options.verdict;
   }
 
   get count(): number {
@@ -82,6 +92,7 @@ export class ExtensionHost {
 
   /** Starts every extension; the sandboxes have not run init() yet. Throws BAD_EXTENSION when one does not come up. */
   async start(shared: readonly HeldMemory[]): Promise<void> {
+    await this.#admission.compile();
     const ranges = shared.flatMap(({ ring, frames }) => [ring, ...frames]);
     this.#fds = ranges.map(({ fd }) => fd);
     this.#held = shared.map(({ memory }) => new HeldView(memory));
@@ -99,7 +110,7 @@ export class ExtensionHost {
         new ExtensionMember(
           {
             settings,
-            wasm: this.#modules[index]!,
+            wasm: this.#admission.modules[index]!.wasm,
             layout,
             fds: this.#fds,
             rings,
@@ -111,7 +122,7 @@ export class ExtensionHost {
           this.#events,
         ),
     );
-    const started = await Promise.allSettled(this.#members.map((member) => member.start()));
+    const started = await Promise.allSettled(this.#members.map((member, i) => this.#begin(member, i)));
     const failed = started.find(({ status }) => status === "rejected");
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
     for (const member of this.#members) this.#requireMappable(member);
@@ -119,6 +130,17 @@ export class ExtensionHost {
       for (const member of this.#members) member.watch();
     }, WATCH_MS);
     this.#watch.unref();
+  }
+
+  async #begin(member: ExtensionMember, index: number): Promise<void> {
+    const { fault } = this.#admission.modules[index]!;
+    if (fault !== undefined) return member.refuse("refused", withoutName(member, fault));
+    try {
+      await member.start();
+    } catch (error) {
+      if (this.#isNeeded(member.name)) throw error;
+      member.refuse("failed", withoutName(member, error as Error));
+    }
   }
 
   #requireMappable({ name, description }: ExtensionMember): void {
@@ -140,7 +162,8 @@ export class ExtensionHost {
       const { name } = member;
       const key = `${name} ${suspension}`;
       this.suspensions.set(key, (this.suspensions.get(key) ?? 0) + 1);
-      const { restartMs } = this.#configs.find((config) => config.name === name)!;
+      const config = this.#configs.find((each) => each.name === name)!;
+      const restartMs = suspension === "refused" ? 0 : config.restartMs;
       const next = restartMs === 0 ? "it stays so" : `it starts again in ${restartMs / 1000} s`;
       this.#options.log(
         "error",
@@ -157,6 +180,12 @@ export class ExtensionHost {
         text,
       );
     },
+    late: ({ name }, detail) =>
+      this.#options.log(
+        "warn",
+        { extension: name },
+        `extension ${name} is late: ${detail}; intervals go without its part`,
+      ),
   };
 
   #restart(member: ExtensionMember, ms: number): void {
@@ -164,7 +193,7 @@ export class ExtensionHost {
       this.#restarts.delete(timer);
       member.start().then(
         () => this.#options.log("info", { extension: member.name }, `extension ${member.name} runs again`),
-        (error: Error) => this.#events.suspended(member, "failed", error.message),
+        (error: Error) => member.refuse("failed", withoutName(member, error)),
       );
     }, ms);
     timer.unref();
@@ -182,8 +211,13 @@ export class ExtensionHost {
     const parts: ExtensionParts["parts"] = [];
     for (const [i, member] of this.#members.entries()) {
       const result = results[i];
-      const { row, column, value, combine } = member.description!;
       const frames = result?.frames ?? 0;
+      // One that never came up has not said what its keys are: only log, status and metrics tell of it.
+      if (member.description === undefined) {
+        member.told.missed += offered;
+        continue;
+      }
+      const { row, column, value, combine } = member.description;
       const status = result !== undefined ? "running" : member.status === "running" ? "late" : "suspended";
       records[member.name] = {
         status,
@@ -192,15 +226,24 @@ export class ExtensionHost {
         missed: Math.max(0, offered - frames),
         rows: result?.rows ?? 0,
         rows_lost: result?.rowsLost ?? 0,
+        ...(result === undefined || result.labelsLost === 0 ? {} : { labels_lost: result.labelsLost }),
         events: result?.events ?? 0,
         ...{ row, column, value, combine },
       };
-      // What came too late for its interval was missed, though its thread has seen it.
-      member.frames += frames;
-      member.missed += records[member.name]!.missed;
       if (result !== undefined) parts.push({ name: member.name, blob: result.blob, dict: result.dict });
     }
     return { records, parts };
+  }
+
+  /** An interval is encoded: what its manifest says is what counts, also of what its archive had no room for. */
+  encoded(records: Manifest["extensions"] = {}): void {
+    for (const { name, told } of this.#members) {
+      const record = records[name];
+      if (record === undefined) continue;
+      if (record.shed !== undefined && told.shed === 0)
+        this.#options.log("warn", { extension: name }, `extension ${name} is ${record.reason}: ${SHED}`);
+      for (const key of Object.keys(told) as (keyof typeof told)[]) told[key] += record[key] ?? 0;
+    }
   }
 
   status(): ExtensionStatus[] {
@@ -208,11 +251,7 @@ export class ExtensionHost {
       name: member.name,
       status: member.status,
       reason: member.reason ?? null,
-      frames: member.frames,
-      missed: member.missed,
-      rows: member.vital("rows"),
-      rows_lost: member.vital("rowsLost"),
-      events: member.vital("events"),
+      ...member.told,
       cpu_ns: member.vital("cpuNs"),
     }));
   }
@@ -225,3 +264,7 @@ export class ExtensionHost {
     for (const fd of this.#fds.splice(0)) closeSync(fd);
   }
 }
+
+/** The line of the log names it already. */
+const withoutName = ({ name }: ExtensionMember, { message }: Error): string =>
+  message.replace(`extension ${name}: `, "");

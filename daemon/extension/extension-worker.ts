@@ -8,6 +8,7 @@ import { loadSync } from "graphblas-wasm";
 import { setThreadName, threadCpuNs, threadId } from "xdp-node";
 import { EXTENSION_BATCH, HELD_SEALS, TAP_STATE } from "../../lib/abi-held.js";
 import { SparsewireError } from "../../lib/errors.js";
+import { matrixBytesMax } from "./footprint.js";
 import { HeldView, type TapView } from "./held-view.js";
 import { ExtensionProgram, eventsOf, type Output, Suspended } from "./program.js";
 import { CALLS, type ExtensionMessage, type ExtensionWorkerData, VITALS } from "./protocol.js";
@@ -23,7 +24,6 @@ const PUBLISH_MS = 100;
 const FRAME_BYTES = 24;
 /** The first verdict, SW_PASS; 0 is none. */
 const PASS = 1;
-const GRAPHBLAS_BYTES_MAX = 1 << 30;
 
 interface Ring {
   held: HeldView;
@@ -62,8 +62,9 @@ class ExtensionLoop {
       memoryMax: settings.memoryMax,
       mark: () => Atomics.add(this.#calls, CALLS.call, 1),
     });
-    const grb = loadSync({ maximumBytes: GRAPHBLAS_BYTES_MAX });
-    this.#rows = new Rows(grb, this.#program.description.combine, settings.rowsMax);
+    const { rowsMax: rows, labelsBytesMax: labelBytes } = settings;
+    const grb = loadSync({ maximumBytes: matrixBytesMax(rows) });
+    this.#rows = new Rows(grb, this.#program.description.combine, { rows, labelBytes });
     this.#rings = data.rings.map(({ memory, region }) => this.#ring(memory, layout.regions[region]!.offset));
     // Before anybody hears that it is ready: the first breath lets it in, so it misses no frame.
     for (const { tap } of this.#rings) tap.join();
@@ -168,13 +169,8 @@ class ExtensionLoop {
     if (this.#rings.some(({ passed }) => passed <= this.#sealed)) return false;
     this.#sealed++;
     this.#program.seal((output) => this.#take(output), this.#sealed);
-    const { blob, dict, rows, lost } = this.#rows.seal();
-    const vitals = this.#vitals;
-    vitals[VITALS.frames]! += this.#frames;
-    vitals[VITALS.rows]! += rows;
-    vitals[VITALS.rowsLost]! += lost;
-    vitals[VITALS.events]! += this.#events;
-    const sealed = { frames: this.#frames, rows, rowsLost: lost, events: this.#events };
+    const { blob, dict, rows, lost, labelsLost } = this.#rows.seal();
+    const sealed = { frames: this.#frames, rows, rowsLost: lost, labelsLost, events: this.#events };
     post({ type: "sealed", seal: this.#sealed, ...sealed, blob, dict }, [blob.buffer, dict.buffer]);
     this.#frames = this.#events = 0;
     for (const { tap } of this.#rings) tap.setSealed(this.#sealed);

@@ -9,21 +9,22 @@ export function loadExtension(name: string, file: string, memoryMax: number): Ui
   const [fault, ...more] = faultsOf(bytes, memoryMax);
   if (fault === undefined) return bytes;
   const rest = more.length === 0 ? "" : ` (and ${more.length} more)`;
-  throw new SparsewireError("BAD_EXTENSION", `extension ${name}: ${file}: ${fault}${rest}`, {
+  throw badExtension(name, file, `${fault}${rest}`);
+}
+
+/** What is wrong with an extension, as whoever wanted to run it is told. */
+export const badExtension = (name: string, file: string, fault: string): SparsewireError =>
+  new SparsewireError("BAD_EXTENSION", `extension ${name}: ${file}: ${fault}`, {
     exit: EXIT.badInput,
     mend: `run sparsewire extension check ${file}`,
   });
-}
 
-/** Everything that is wrong with it, a line each. */
+/** Everything that is wrong with it, a line each, as far as its sections tell: no engine has seen it yet. */
 export function faultsOf(bytes: Uint8Array, memoryMax: number): string[] {
   try {
-    const faults = extensionFaults(bytes, memoryMax);
-    if (faults.length > 0) return faults;
-    new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
-    return [];
+    return extensionFaults(bytes, memoryMax);
   } catch (error) {
-    return [(error as Error).message.replace("WebAssembly.Module(): ", "not a sound module: ")];
+    return [(error as Error).message];
   }
 }
 

@@ -3,7 +3,9 @@ import { Worker } from "node:worker_threads";
 import { cpuNsOfThread } from "xdp-node";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import type { ExtensionDescription } from "../../lib/extension-abi.js";
+import { WORKER_LIMITS } from "./footprint.js";
 import { HeldView } from "./held-view.js";
+import { isStarved, Lateness } from "./lateness.js";
 import {
   CALLS,
   type ExtensionMessage,
@@ -12,6 +14,7 @@ import {
   type Suspension,
   VITALS,
 } from "./protocol.js";
+import { runDelayNs } from "./run-delay.js";
 
 /** The whole of loading, compiling and starting: of the processor; by the clock it may be long on a busy host. */
 const START_CPU_MS = 5000;
@@ -24,6 +27,8 @@ const IDLE_MS_MAX = 2000;
 export interface MemberEvents {
   suspended(member: ExtensionMember, suspension: Suspension, detail: string): void;
   event(member: ExtensionMember, level: number, text: string): void;
+  /** An interval goes without its part. Told once, until it is in time again. */
+  late(member: ExtensionMember, detail: string): void;
 }
 
 export class ExtensionMember {
@@ -34,15 +39,17 @@ export class ExtensionMember {
   description: ExtensionDescription | undefined;
   /** The first seal that it can have seen all frames of. */
   firstSeal = Number.POSITIVE_INFINITY;
-  /** Of the intervals that were collected: frames + missed are all that were offered. */
-  frames = 0;
-  missed = 0;
+  /** What the manifests so far have said of it. */
+  readonly told = { frames: 0, missed: 0, rows: 0, rows_lost: 0, labels_lost: 0, shed: 0, events: 0 };
   readonly #data: ExtensionWorkerData;
   readonly #events: MemberEvents;
   readonly #vitals: Float64Array;
   readonly #calls: Int32Array;
   readonly #results = new Map<number, SealedExtension>();
   readonly #waiters = new Set<() => void>();
+  #lateness = new Lateness();
+  /** The last seal that was asked for: what comes for it, or for one before it, comes too late. */
+  #asked = 0;
   #worker: Worker | undefined;
   #seen = { call: 0, cpuNs: 0, at: 0 };
   #isEnding = false;
@@ -69,12 +76,14 @@ export class ExtensionMember {
     this.firstSeal = Number.POSITIVE_INFINITY;
     this.#isEnding = false;
     this.#results.clear();
+    this.#lateness = new Lateness();
     Atomics.store(this.#calls, CALLS.stop, 0);
     Atomics.store(this.#calls, CALLS.call, 0);
     Atomics.store(this.#calls, CALLS.thread, 0);
     const worker = new Worker(new URL("./extension-worker.js", import.meta.url), {
       workerData: this.#data,
       name: `extension-${this.name}`,
+      resourceLimits: WORKER_LIMITS,
     });
     this.#worker = worker;
     const loaded = new Promise<void>((resolve) => {
@@ -127,7 +136,7 @@ export class ExtensionMember {
     } else if (message.type === "refused") reject(this.#refusal(message.what, message.mend));
     else if (message.type === "joined") this.firstSeal = message.seal + 1;
     else if (message.type === "sealed") {
-      this.#results.set(message.seal, message);
+      if (message.seal > this.#asked) this.#results.set(message.seal, message);
       this.#wake();
     } else if (message.type === "event") this.#events.event(this, message.level, message.text);
     else if (message.type === "suspended") {
@@ -162,6 +171,11 @@ export class ExtensionMember {
       this.#suspend("timeout", "a call waits for something that never comes");
   }
 
+  /** It did not come up, or may not: everything else goes on without it. */
+  refuse(suspension: Suspension, detail: string): void {
+    this.#suspend(suspension, detail);
+  }
+
   #suspend(suspension: Suspension, detail: string): void {
     if (this.status === "suspended") return;
     this.status = "suspended";
@@ -190,19 +204,37 @@ export class ExtensionMember {
   /** What it made of the interval that seal number `seal` ended; undefined when it did not, or not within `ms`. */
   async result(seal: number, ms: number): Promise<SealedExtension | undefined> {
     const until = performance.now() + ms;
-    for (;;) {
-      const found = this.#results.get(seal);
-      if (found !== undefined) {
-        for (const old of this.#results.keys()) if (old <= seal) this.#results.delete(old);
-        return found;
+    const delayed = this.#runDelayMs();
+    try {
+      for (;;) {
+        const found = this.#results.get(seal);
+        if (found !== undefined) {
+          this.#lateness.inTime();
+          return found;
+        }
+        const left = until - performance.now();
+        const isDue = this.status === "running" && seal >= this.firstSeal;
+        if (left <= 0 && isDue) this.#wasLate(ms, this.#runDelayMs() - delayed);
+        if (left <= 0 || this.status !== "running") return undefined;
+        if (!isDue && this.firstSeal !== Number.POSITIVE_INFINITY) return undefined;
+        await this.#changed(Math.min(left, 1000));
       }
-      const left = until - performance.now();
-      if (this.status !== "running" || left <= 0 || seal < this.firstSeal) {
-        if (this.firstSeal !== Number.POSITIVE_INFINITY || this.status !== "running" || left <= 0)
-          return undefined;
-      }
-      await this.#changed(Math.min(left, 1000));
+    } finally {
+      this.#asked = seal;
+      for (const old of this.#results.keys()) if (old <= seal) this.#results.delete(old);
     }
+  }
+
+  #wasLate(ms: number, delayedMs: number): void {
+    const next = this.#lateness.late(ms, delayedMs);
+    const why = isStarved(ms, delayedMs) ? ": it has to wait for a processor" : "";
+    const waited = `${ms} ms after the end of an interval its part is not there${why}`;
+    if (next === "suspend") this.#suspend("late", `${waited}, again and again`);
+    else if (next === "tell") this.#events.late(this, waited);
+  }
+
+  #runDelayMs(): number {
+    return runDelayNs(Atomics.load(this.#calls, CALLS.thread)) / 1e6;
   }
 
   #changed(ms: number): Promise<void> {

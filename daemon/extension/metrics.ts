@@ -8,6 +8,8 @@ const COUNTERS: [suffix: string, help: string, read: (status: ExtensionStatus) =
   ["missed_total", "Frames that it has not seen, or whose rows were lost with it", ({ missed }) => missed],
   ["rows_total", "Rows it gave that are in its matrix", ({ rows }) => rows],
   ["rows_lost_total", "Rows beyond what there was room for", ({ rows_lost }) => rows_lost],
+  ["labels_lost_total", "Labels beyond what there was room for", (status) => status.labels_lost],
+  ["shed_total", "Intervals whose archive had no room for its part", ({ shed }) => shed],
   ["events_total", "Events it raised, logged or not", ({ events }) => events],
   ["cpu_seconds_total", "CPU time of its thread", ({ cpu_ns }) => cpu_ns / 1e9],
 ];

@@ -9,6 +9,8 @@ export const SUSPENSIONS = [
   "events", // it floods the log
   "memory", // it took memory that is not its own
   "overtaken", // its batch was overtaken by a whole ring of frames
+  "late", // what it made of an interval was not there in time, twice in a row
+  "refused", // its module may not run at all
   "failed", // its thread ended, or could not start
 ] as const;
 export type Suspension = (typeof SUSPENSIONS)[number];
@@ -18,6 +20,7 @@ export interface ExtensionSettings {
   memoryMax: number;
   batchTimeoutMs: number;
   rowsMax: number;
+  labelsBytesMax: number;
   eventsMax: number;
 }
 
@@ -43,7 +46,7 @@ export interface ExtensionWorkerData {
 }
 
 /** Written by the extension's thread, read by the main thread. */
-export const VITALS = { cpuNs: 0, frames: 1, rows: 2, events: 3, rowsLost: 4, memory: 5, words: 6 } as const;
+export const VITALS = { cpuNs: 0, memory: 1, words: 2 } as const;
 
 /** `call` is odd while the extension runs; `thread` is the kernel's id; `stop` asks it to end. */
 export const CALLS = { call: 0, thread: 1, stop: 2, words: 3 } as const;
@@ -55,6 +58,7 @@ export interface SealedExtension {
   frames: number;
   rows: number;
   rowsLost: number;
+  labelsLost: number;
   events: number;
   blob: Uint8Array<ArrayBuffer>;
   dict: Uint8Array<ArrayBuffer>;

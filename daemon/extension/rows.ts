@@ -4,8 +4,9 @@
  */
 import type { GraphBLAS, Matrix } from "graphblas-wasm";
 import type { Combine } from "../../lib/extension-abi.js";
-import { LABEL_KINDS, LABEL_LENGTHS, type Label, writeExtensionDict } from "../../lib/extension-dict.js";
+import { LABEL_HEAD_BYTES, LABEL_KINDS, LABEL_LENGTHS } from "../../lib/extension-dict.js";
 import { EXTENSION_DIMENSION } from "../../lib/extension-matrix.js";
+import { Labels } from "./labels.js";
 import type { Output } from "./program.js";
 
 const PIECE = 1 << 16;
@@ -14,6 +15,14 @@ const HIGH_MAX = 1 << 28;
 const INDEX_MASK = (1n << 60n) - 1n;
 const WORD_MASK = (1n << 64n) - 1n;
 
+export interface SealedRows {
+  blob: Uint8Array<ArrayBuffer>;
+  dict: Uint8Array<ArrayBuffer>;
+  rows: number;
+  lost: number;
+  labelsLost: number;
+}
+
 export class Rows {
   readonly #grb: GraphBLAS;
   readonly #combine: Combine;
@@ -21,17 +30,19 @@ export class Rows {
   readonly #rows = new BigUint64Array(PIECE);
   readonly #columns = new BigUint64Array(PIECE);
   readonly #values = new BigUint64Array(PIECE);
-  readonly #labels = new Map<bigint, Label>();
+  readonly #labels: Labels;
   #n = 0;
   #matrix: Matrix<"UINT64"> | undefined;
   /** Of this interval. */
   taken = 0;
   lost = 0;
 
-  constructor(grb: GraphBLAS, combine: Combine, max: number) {
+  constructor(grb: GraphBLAS, combine: Combine, max: { rows: number; labelBytes: number }) {
     this.#grb = grb;
     this.#combine = combine;
-    this.#max = max;
+    this.#max = max.rows;
+    // As many as there can be keys of rows.
+    this.#labels = new Labels(max.labelBytes, 2 * max.rows);
   }
 
   take({ rows, columns, values, rowsLost, labels }: Output): void {
@@ -47,18 +58,13 @@ export class Rows {
   }
 
   /** The interval's matrix and dictionary as bytes; the next begins empty. */
-  seal(): { blob: Uint8Array<ArrayBuffer>; dict: Uint8Array<ArrayBuffer>; rows: number; lost: number } {
+  seal(): SealedRows {
     this.#fold();
     const matrix = this.#matrix ?? this.#grb.matrix("UINT64", EXTENSION_DIMENSION, EXTENSION_DIMENSION);
-    const sealed = {
-      blob: matrix.serialize(),
-      dict: writeExtensionDict(this.#labels),
-      rows: this.taken,
-      lost: this.lost,
-    };
+    const { dict, lost: labelsLost } = this.#labels.seal();
+    const sealed = { blob: matrix.serialize(), dict, rows: this.taken, lost: this.lost, labelsLost };
     matrix.dispose();
     this.#matrix = undefined;
-    this.#labels.clear();
     this.taken = this.lost = 0;
     return sealed;
   }
@@ -96,10 +102,8 @@ export class Rows {
       const key = keys[i]!;
       const index = mix(key) & INDEX_MASK;
       keys[i] = index;
-      if (this.#labels.has(index) || this.#labels.size >= this.#max) continue;
-      const bytes = new Uint8Array(8);
-      new DataView(bytes.buffer).setBigUint64(0, key, true);
-      this.#labels.set(index, { kind: "number", bytes });
+      const bytes = new Uint8Array(BigUint64Array.of(key).buffer);
+      this.#labels.add(Number(index & 0xffffffffn), Number(index >> 32n), "number", bytes);
     }
   }
 
@@ -107,14 +111,13 @@ export class Rows {
   #label(bytes: Uint8Array): void {
     const own = bytes.slice();
     const view = new DataView(own.buffer);
-    for (let at = 0; own.length - at >= 10; ) {
-      const [index, kind, length] = [view.getBigUint64(at, true), own[at + 8]!, own[at + 9]!];
-      if (own.length - at - 10 < length || LABEL_KINDS[kind] === undefined) return;
+    for (let at = 0; own.length - at >= LABEL_HEAD_BYTES; ) {
+      const [kind, length, from] = [own[at + 8]!, own[at + 9]!, at + LABEL_HEAD_BYTES];
+      if (own.length - from < length || LABEL_KINDS[kind] === undefined) return;
       if ((LABEL_LENGTHS[kind] ?? length) !== length) return;
-      if (this.#labels.size < this.#max) {
-        this.#labels.set(index, { kind: LABEL_KINDS[kind]!, bytes: own.slice(at + 10, at + 10 + length) });
-      }
-      at += 10 + length;
+      const [low, high] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      this.#labels.add(low, high, LABEL_KINDS[kind]!, own.subarray(from, from + length));
+      at = from + length;
     }
   }
 }

@@ -14,6 +14,7 @@ export function extensionConfig(config: SensorConfig["extension"][number]): Exte
     memoryMax: config.memory_max,
     batchTimeoutMs: config.batch_timeout,
     rowsMax: config.rows_max,
+    labelsBytesMax: config.labels_bytes_max,
     eventsMax: config.events_max,
     restartMs: config.restart,
   };

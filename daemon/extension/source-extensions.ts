@@ -15,6 +15,7 @@ export function extensionsOfSensor(config: SensorConfig, logger?: Logger): Exten
     isLossless: config.mode === "pcap",
     ...(config.mode === "inline" && verdict !== undefined ? { verdict } : {}),
     isAnonymizing: key_file !== undefined || credential !== undefined || truncate4 < 32 || truncate6 < 128,
+    goesOnWithout: true,
     log: (level, fields, message) => (logger === undefined ? warn(message) : logger[level](fields, message)),
   });
 }

@@ -22,6 +22,7 @@ export async function tryExtension(config: ExtensionConfig): Promise<ExtensionDe
     mode: "pcap",
     isLossless: true,
     isAnonymizing: false,
+    goesOnWithout: false,
     log: () => undefined,
   });
   try {

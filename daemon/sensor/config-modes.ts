@@ -88,6 +88,9 @@ export const extension = z.strictObject({
     .max(1 << 24)
     .default(1 << 20)
     .describe("distinct rows of its matrix in one interval; more are counted as lost"),
+  labels_bytes_max: byteSize({ min: "64KiB", max: "64MiB" })
+    .prefault("16MiB")
+    .describe("bytes of labels in one interval, 10 and the text for each; more are counted as lost"),
   events_max: z
     .number()
     .int()

@@ -127,6 +127,11 @@ const aggregator = z
     retry_max: reloadable(durationMs({ min: "100ms", max: "1h" }))
       .prefault("30s")
       .describe("longest pause between attempts"),
+    archive_bytes_max: byteSize({ min: "4KiB", max: "1GiB" })
+      .prefault("64MiB")
+      .describe(
+        "what the aggregator takes (limits.max_archive_bytes): an interval that is larger goes without what extensions made of it",
+      ),
   })
   .superRefine(({ url, token_file }, context) => {
     const fault = url === undefined ? undefined : clearTextFault(url, token_file !== undefined);

@@ -22,6 +22,7 @@ import type { SensorConfig } from "./config.js";
 import { IntervalClock, wallClockNs } from "./interval-clock.js";
 import { LostIntervals } from "./lost.js";
 import { Outbox } from "./outbox.js";
+import { Oversize } from "./oversize.js";
 import { RunState } from "./run-state.js";
 import { Shipper } from "./shipper.js";
 import type { FrameSource, SealedInterval } from "./source.js";
@@ -83,6 +84,7 @@ export class Sensor {
   #submitting: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #hasFailed = false;
+  readonly #oversize: Oversize;
   /** What the intervals so far have said was forwarded, in all. */
   #forwardTold: Forward[] = [];
   #finish!: (damage: string | undefined) => void;
@@ -93,6 +95,7 @@ export class Sensor {
     this.source = source;
     this.#logger = logger;
     this.lost = new LostIntervals(logger);
+    this.#oversize = new Oversize(config.aggregator.archive_bytes_max, logger);
     this.finished = new Promise((resolve, reject) => {
       this.#finish = resolve;
       this.#reject = reject;
@@ -133,6 +136,7 @@ export class Sensor {
         {
           memories: [...this.source.memories],
           memoryBytesMax: this.config.memory.matrix_bytes,
+          archiveBytesMax: this.config.aggregator.archive_bytes_max,
           hashKeyId: hashKey.id,
           ...workerAnonymization(options, hashKey.words),
         },
@@ -321,6 +325,8 @@ export class Sensor {
     this.observer?.encoded(outcome.milliseconds / 1000);
     const { head, archive, summary } = outcome;
     const name = archiveName(head);
+    this.source.extensions?.encoded(head.extensions);
+    this.#oversize.look(name, archive.length);
     this.latest = {
       name,
       archive,

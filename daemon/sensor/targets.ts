@@ -7,7 +7,9 @@ import { HttpTransport } from "./http-transport.js";
 import type { Transport } from "./transport.js";
 
 /** Undefined when nothing is to be shipped. Throws when a token or CA file cannot be used. */
-export function openTransport(aggregator: SensorConfig["aggregator"]): Transport | undefined {
+export function openTransport(
+  aggregator: Omit<SensorConfig["aggregator"], "archive_bytes_max">,
+): Transport | undefined {
   if (aggregator.url === undefined) return undefined;
   return new HttpTransport({
     url: aggregator.url,

@@ -20,6 +20,7 @@
         "src/notify.cc",
         "src/probe.cc",
         "src/program.cc",
+        "src/resources.cc",
         "src/ringbuf.cc",
         "src/rings.cc",
         "src/seccomp.cc",

@@ -8,11 +8,12 @@
 enum {
   OUT_OF_BOUNDS = 1, FILL_FRAMES, LOOP, LOOP_IN_SEAL, GROW, STACK, ROWS, EVENTS, ABSURD_ROWS, DESCRIPTORS, SLOW, VERDICTS,
   ABSURD_LABELS, LOOP_IN_START, TRAP_IN_DESCRIBE, BAD_DESCRIPTION, SCRIBBLE_IO, BOMB, UNREACHABLE, DIVIDE, COPY_OUT,
-  ENDLESS_SEAL, WAIT, ABSURD_EVENTS,
+  ENDLESS_SEAL, WAIT, ABSURD_EVENTS, LATE_SEAL, LABELS,
 };
 
 static volatile uint32_t sink, zero;
-static uint32_t batches;
+static uint32_t batches, sealing;
+static uint64_t label;
 
 #if CASE == 15 /* TRAP_IN_DESCRIBE */
 SW_EXPORT(describe) uint32_t sw_describe(void) { __builtin_trap(); }
@@ -78,5 +79,16 @@ SW_BATCH(frames, count) {
 SW_SEAL() {
   if (CASE == LOOP_IN_SEAL && batches > 1) for (;;) sink++;
   if (CASE == ENDLESS_SEAL && batches > 1) return 1;
+  /* No call takes long, all of them take seconds. */
+  if (CASE == LATE_SEAL && batches > 1) {
+    for (uint32_t i = 0; i < 1000000; i++) sink++;
+    return ++sealing % 4000 != 0;
+  }
+  /* 271,700 labels of 255 bytes an interval. */
+  if (CASE == LABELS && batches > 1) {
+    static uint8_t text[255];
+    for (uint32_t i = 0; i < 247; i++) sw_label(label++, SW_LABEL_TEXT, text, sizeof text);
+    return ++sealing % 1100 != 0;
+  }
   return 0;
 }

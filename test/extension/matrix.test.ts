@@ -124,7 +124,7 @@ test("dictionaries are read as they were written; damage is refused", () => {
 });
 
 test("rows: keys beyond 2^60 are kept by a hash and a label; rows beyond the bound are counted as lost", () => {
-  const rows = new Rows(grb, "plus", 100);
+  const rows = new Rows(grb, "plus", { rows: 100, labelBytes: 1 << 16 });
   const none = { labels: new Uint8Array(), events: new Uint8Array(), eventsLost: 0 };
   const large = 0xfedcba9876543210n;
   const two = BigUint64Array.of(1n, 1n);

@@ -28,8 +28,11 @@ export const HOSTILE = {
   copy_out: [21, "trap"],
   endless_seal: [22, "rows"],
   absurd_events: [24, "events"],
+  late_seal: [25, "late?"],
 } as const satisfies Record<string, readonly [number, string | null]>;
 export type Hostile = keyof typeof HOSTILE;
+/** Gives 271,700 labels of 255 bytes at each seal. */
+export const LABELS = 26;
 /** Those that do not come up. */
 export const NOT_STARTING = { loop_in_start: 14, trap_in_describe: 15, bad_description: 16 } as const;
 

@@ -28,6 +28,8 @@ export interface ProcessOptions {
   /** Arguments of node before the command, and variables of its environment. */
   nodeArgs?: readonly string[];
   env?: NodeJS.ProcessEnv;
+  /** How long it may take to start, ms. */
+  startMs?: number;
 }
 
 export class SensorProcess {
@@ -67,6 +69,7 @@ export class SensorProcess {
       nodeArgs = [],
       args = ({ config }) => ["--config", config],
       env,
+      startMs = START_MS,
     } = this.#options;
     const child = this.#namespace.spawn(node, [...nodeArgs, CLI, "sensor", ...args(this)], {
       stdio: ["ignore", log, log],
@@ -74,7 +77,7 @@ export class SensorProcess {
     });
     closeSync(log);
     this.child = child;
-    for (const deadline = Date.now() + START_MS; ; await sleep(LOOK_MS)) {
+    for (const deadline = Date.now() + startMs; ; await sleep(LOOK_MS)) {
       if (this.hasEnded) throw new Error(`the sensor ended: ${this.log}`);
       if (Date.now() > deadline) throw new Error(`the sensor does not answer: ${this.log}`);
       const status = await this.status().catch(() => undefined);

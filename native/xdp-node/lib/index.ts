@@ -31,6 +31,7 @@ export {
 export { notifyServiceManager, openNotifySocket } from "./notify.js";
 export { type Check, type ProbeReport, probe } from "./probe.js";
 export { type LoadOptions, redirectObject, XdpLink, XdpProgram } from "./program.js";
+export { limitResources } from "./resources.js";
 export { RingBuffer, type RingBufferOptions } from "./ringbuf.js";
 export {
   BPF_COMMANDS,

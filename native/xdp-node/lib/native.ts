@@ -187,6 +187,7 @@ export interface Native {
   };
   openNotify(): number;
   notify(socket: string, state: string): number;
+  limitResources(dataBytes: number, cpuSeconds: number): void;
   threadCpuNs(): bigint;
   wakeRxFd(fd: number): void;
   spareSocket(

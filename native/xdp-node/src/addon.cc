@@ -30,6 +30,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitNotify(env, exports);
   InitProbe(env, exports);
   InitProgram(env, exports);
+  InitResources(env, exports);
   InitRingBuffer(env, exports);
   InitSeccomp(env, exports);
   InitSocket(env, exports);
