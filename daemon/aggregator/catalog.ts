@@ -8,18 +8,40 @@ import { LEVEL_MINUTES, type Level, periodOf, periodStart, type RollupLevel } fr
 import { RangeSet } from "./ranges.js";
 import { IN_ROLLUP, Shelf } from "./shelf.js";
 
-/** The file of one period of a roll-up level. */
+/** One file of a roll-up. There is one, unless the sum did not fit in memory. */
+export interface RollupPart {
+  readonly part: number;
+  readonly size: number;
+  /** ms since 1970 */
+  readonly written: number;
+  /** Sealed intervals summed in it. Only grows, so it names the version of the file, too. */
+  readonly intervals: number;
+  /** Whose intervals they are. */
+  readonly sensors: readonly string[];
+}
+
+/** The sum over one period: its parts together, each interval in exactly one of them. */
 export interface Rollup {
   readonly level: RollupLevel;
   readonly period: number;
-  size: number;
-  /** ms since 1970 */
-  written: number;
-  /** Sealed intervals summed in it. Only grows, so it names the version of the file, too. */
-  intervals: number;
-  /** Whose intervals they are. */
-  sensors: readonly string[];
+  /** In order of their numbers; never empty. */
+  readonly parts: readonly RollupPart[];
+  readonly size: number;
+  /** ms since 1970, of the part written last. */
+  readonly written: number;
+  readonly intervals: number;
+  readonly sensors: readonly string[];
 }
+
+const rollupOf = (level: RollupLevel, period: number, parts: readonly RollupPart[]): Rollup => ({
+  level,
+  period,
+  parts,
+  size: parts.reduce((sum, { size }) => sum + size, 0),
+  written: parts.reduce((latest, { written }) => Math.max(latest, written), 0),
+  intervals: parts.reduce((sum, { intervals }) => sum + intervals, 0),
+  sensors: parts.length === 1 ? parts[0]!.sensors : [...new Set(parts.flatMap(({ sensors }) => sensors))],
+});
 
 export interface Hour {
   readonly hour: number;
@@ -49,6 +71,9 @@ export class Catalog {
   readonly files: Record<Level, number> = { raw: 0, "1m": 0, "1h": 0, "1d": 0 };
   readonly bytes: Record<Level, number> = { raw: 0, "1m": 0, "1h": 0, "1d": 0 };
 
+  /** Bytes of the raw archives that are in no roll-up yet: their sum is still to be written, and needs room. */
+  unsummedBytes = 0;
+
   get totalBytes(): number {
     return this.bytes.raw + this.bytes["1m"] + this.bytes["1h"] + this.bytes["1d"];
   }
@@ -73,6 +98,7 @@ export class Catalog {
     const offset = Number(entry.start - periodStart("1h", number));
     this.hour(number).raw.add({ offset, run: run.id, sequence, size, written });
     run.held.add(sequence);
+    this.unsummedBytes += size;
     this.files.raw++;
     this.bytes.raw += size;
   }
@@ -114,10 +140,29 @@ export class Catalog {
 
   removeRaw(hour: Hour, gone: (row: number) => boolean): void {
     const [count, bytes] = [hour.raw.count, hour.raw.bytes];
-    hour.raw.remove(gone);
+    const { size, flags } = hour.raw;
+    hour.raw.remove((row) => {
+      if (!gone(row)) return false;
+      if (flags[row] === 0) this.unsummedBytes -= size[row]!;
+      return true;
+    });
     this.files.raw -= count - hour.raw.count;
     this.bytes.raw -= bytes - hour.raw.bytes;
     this.#prune(Math.floor(hour.hour / 24));
+  }
+
+  /** When the newest file was written, ms since 1970; undefined when there is none. */
+  get newest(): number | undefined {
+    let newest: number | undefined;
+    for (const day of this.days.values()) {
+      const hours = [...day.hours.values()];
+      const rollups = [day.rollup, ...hours.flatMap(({ rollup, minutes }) => [rollup, ...minutes.values()])];
+      for (const rollup of rollups) newest = Math.max(newest ?? 0, rollup?.written ?? 0);
+      for (const { raw } of hours) {
+        for (let row = 0; row < raw.count; row++) newest = Math.max(newest ?? 0, raw.written[row]!);
+      }
+    }
+    return newest;
   }
 
   rollup(level: RollupLevel, period: number): Rollup | undefined {
@@ -127,25 +172,38 @@ export class Catalog {
     return level === "1h" ? hour?.rollup : hour?.minutes.get(period);
   }
 
-  /** Takes in a roll-up that has been written: replaces that of the same period, and marks the rows it contains. */
-  setRollup(rollup: Rollup, parts: Manifest["parts"]): void {
-    const before = this.rollup(rollup.level, rollup.period);
-    this.files[rollup.level] += before === undefined ? 1 : 0;
-    this.bytes[rollup.level] += rollup.size - (before?.size ?? 0);
-    this.#place(rollup.level, rollup.period, rollup);
-    this.identities.addParts(parts);
-    this.#mark(rollup, parts);
+  /**
+   * Takes in a part of a roll-up that has been written: replaces that of the same number, and marks the rows in it.
+   * `contained` are the intervals in it.
+   */
+  setRollup(level: RollupLevel, period: number, part: RollupPart, contained: Manifest["parts"]): void {
+    const before = this.rollup(level, period);
+    const others = before?.parts.filter((other) => other.part !== part.part) ?? [];
+    const parts = [...others, part].sort((a, b) => a.part - b.part);
+    const rollup = rollupOf(level, period, parts);
+    this.files[level] += parts.length - (before?.parts.length ?? 0);
+    this.bytes[level] += rollup.size - (before?.size ?? 0);
+    this.#place(level, period, rollup);
+    this.identities.addParts(contained);
+    this.#mark(level, period, contained);
   }
 
-  /** Forgets a roll-up whose file is gone. Rows it contained that still exist are there to be rolled up again. */
-  removeRollup(rollup: Rollup): void {
-    this.#place(rollup.level, rollup.period, undefined);
-    this.files[rollup.level]--;
-    this.bytes[rollup.level] -= rollup.size;
-    for (const { hour, first, end } of this.rows(rollup.level, rollup.period)) {
-      for (let row = first; row < end; row++) hour.raw.flags[row]! &= ~IN_ROLLUP[rollup.level];
+  /** Forgets a roll-up whose files are gone. Rows it contained that still exist are there to be rolled up again. */
+  removeRollup({ level, period }: Pick<Rollup, "level" | "period">): void {
+    const rollup = this.rollup(level, period);
+    if (rollup === undefined) return;
+    this.#place(level, period, undefined);
+    this.files[level] -= rollup.parts.length;
+    this.bytes[level] -= rollup.size;
+    for (const { hour, first, end } of this.rows(level, period)) {
+      const { flags, size } = hour.raw;
+      for (let row = first; row < end; row++) {
+        const before = flags[row]!;
+        flags[row] = before & ~IN_ROLLUP[level];
+        if (before !== 0 && flags[row] === 0) this.unsummedBytes += size[row]!;
+      }
     }
-    this.#prune(Math.floor((rollup.period * LEVEL_MINUTES[rollup.level]) / 1440));
+    this.#prune(Math.floor((period * LEVEL_MINUTES[level]) / 1440));
   }
 
   /** The hours of a period with the rows [first, end) of its raw archives. */
@@ -177,19 +235,20 @@ export class Catalog {
     else dayOrHour.rollup = rollup;
   }
 
-  #mark(rollup: Rollup, parts: Manifest["parts"]): void {
-    const flag = IN_ROLLUP[rollup.level];
+  /** Marks the rows of a period that are in a part of its roll-up. */
+  #mark(level: RollupLevel, period: number, parts: Manifest["parts"]): void {
     const contained = new Map<number, RangeSet>();
     for (const { sensor, run, ranges } of parts ?? []) {
       const set = new RangeSet();
       for (const [first, last] of ranges) set.add(first, last);
       contained.set(this.identities.run(sensor, run).id, set);
     }
-    for (const { hour, first, end } of this.rows(rollup.level, rollup.period)) {
-      const { flags, run, sequence } = hour.raw;
+    for (const { hour, first, end } of this.rows(level, period)) {
+      const { flags, run, sequence, size } = hour.raw;
       for (let row = first; row < end; row++) {
-        if (contained.get(run[row]!)?.has(sequence[row]!)) flags[row]! |= flag;
-        else flags[row]! &= ~flag;
+        if (!contained.get(run[row]!)?.has(sequence[row]!)) continue;
+        if (flags[row] === 0) this.unsummedBytes -= size[row]!;
+        flags[row]! |= IN_ROLLUP[level];
       }
     }
   }

@@ -36,9 +36,9 @@ const store = z
     max_bytes: reloadable(byteSize({ min: "1MiB" }))
       .prefault("50GiB")
       .describe("bytes of archives kept; beyond it the oldest go: raw, then 1m, 1h, 1d"),
-    keep_raw: keep("48h", "age (since written) at which rolled-up raw archives are deleted"),
-    keep_1m: keep("14d", "age at which 1-minute roll-ups are deleted, once they are in an hour"),
-    keep_1h: keep("90d", "age at which 1-hour roll-ups are deleted, once they are in a day"),
+    keep_raw: keep("48h", "age (since written) at which raw archives are deleted, rolled up before that"),
+    keep_1m: keep("14d", "age at which 1-minute roll-ups are deleted, summed to hours before that"),
+    keep_1h: keep("90d", "age at which 1-hour roll-ups are deleted, summed to days before that"),
     keep_1d: keep("1825d", "age at which 1-day roll-ups are deleted"),
   })
   .prefault({})
@@ -92,6 +92,11 @@ const limits = z
     query_timeout: reloadable(durationMs({ min: "1s", max: "1h" }))
       .prefault("5m")
       .describe("time an answer may take, with its delivery"),
+    future: reloadable(durationMs({ min: "1s", max: "3650d" }))
+      .prefault("10m")
+      .describe(
+        "time by which an interval may end later than this host's clock; its sensor keeps it until then",
+      ),
     max_query_archives: reloadable(z.number().int().min(1).max(10_000_000))
       .default(20_000)
       .describe("archives one query may open"),

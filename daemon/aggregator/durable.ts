@@ -52,6 +52,7 @@ export async function settle(handle: FileHandle, from: string, to: string): Prom
 /** The same for bytes in hand, synchronously (worker threads). Leaves nothing behind when it fails. */
 export function writeDurably(bytes: Uint8Array, temporary: string, path: string): void {
   try {
+    mkdirSync(dirname(temporary), { recursive: true, mode: 0o750 });
     const file = openSync(temporary, "wx", 0o640);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);

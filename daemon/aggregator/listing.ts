@@ -2,7 +2,7 @@
 import { sensorName } from "../../lib/manifest.js";
 import type { Hour, Rollup } from "./catalog.js";
 import { readManifestFile } from "./manifest-file.js";
-import { LEVEL_MINUTES, LEVELS, periodOf, periodStart, type RollupLevel } from "./periods.js";
+import { LEVEL_MINUTES, LEVELS, periodOf, periodStart, type RollupLevel, rollupRun } from "./periods.js";
 import { badRequest } from "./refusal.js";
 import { summaryOf } from "./sensors.js";
 import type { Store } from "./store.js";
@@ -156,10 +156,14 @@ function* rollupFiles(store: Store, level: RollupLevel, from: bigint, to: bigint
         : hours.flatMap((h) => (level === "1h" ? [h.rollup] : [...h.minutes.values()]));
     periods.push(...found.filter((rollup) => rollup !== undefined));
   }
-  for (const { period, sensors } of descending(periods, (rollup) => rollup.period)) {
+  for (const { period, sensors, parts } of descending(periods, (rollup) => rollup.period)) {
     const start = periodStart(level, period);
     const end = start + BigInt(LEVEL_MINUTES[level]) * 60_000_000_000n;
     if (end <= from || start >= to || (sensor !== undefined && !sensors.includes(sensor))) continue;
-    yield { key: startKey(start), path: store.rollupPath(level, period) };
+    // The key of part 0 is that of a roll-up that has one part only; the others follow it.
+    for (const { part } of descending(parts, (one) => one.part)) {
+      const key = part === 0 ? startKey(start) : `${startKey(start)} ${rollupRun(part)}`;
+      yield { key, path: store.rollupPath(level, period, part) };
+    }
   }
 }

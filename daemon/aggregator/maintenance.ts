@@ -12,7 +12,8 @@ export class Maintenance {
   readonly #logger: Logger;
   #timer: NodeJS.Timeout | undefined;
   #step: Promise<void> = Promise.resolve();
-  #retained = 0;
+  /** Monotonic ms of the last look of retention. */
+  #retained = Number.NEGATIVE_INFINITY;
   /** Steps that have ended: what shows that this goes on. */
   turns = 0;
 
@@ -46,10 +47,10 @@ export class Maintenance {
   async #work(): Promise<void> {
     try {
       await this.#rollups.work();
-      const now = Date.now();
+      const now = performance.now();
       if (now - this.#retained < RETENTION_EVERY_MS && !this.#retention.isFull) return;
       this.#retained = now;
-      await this.#retention.work(now);
+      await this.#retention.work();
     } catch (error) {
       this.#logger.error({ err: error }, "maintenance of the store failed; it is tried again");
     }

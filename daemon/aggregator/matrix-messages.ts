@@ -10,9 +10,22 @@ export interface WorkerSettings {
   memoryBytes: number;
 }
 
+/** A part of a roll-up, as a file. */
+export interface RollupWanted {
+  kind: "rollup";
+  path: string;
+  temporary: string;
+  period: number;
+  part: number;
+  start: bigint;
+  end: bigint;
+  /** One file, whose matrices do not fit in memory, is taken over as it is. */
+  asIs: boolean;
+}
+
 /** What is wanted of the sum of the files. */
 export type Wanted =
-  | { kind: "rollup"; path: string; temporary: string; period: number; start: bigint; end: bigint }
+  | RollupWanted
   | { kind: "top"; by: TopOrder; n: number; family: Family }
   | { kind: "quantities" }
   | {

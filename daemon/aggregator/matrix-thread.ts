@@ -4,9 +4,11 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { type GraphBLAS, loadSync } from "graphblas-wasm";
+import { encodeArchive } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import { exportLinks } from "../../lib/export.js";
 import { droppedOf, Sampling } from "../../lib/sampling.js";
+import { type SumIdentity, sumManifests } from "../../lib/sum-manifests.js";
 import { topOf } from "../../lib/top.js";
 import { encodeTraffic, quantitiesOf } from "../../lib/traffic.js";
 import { SOFTWARE } from "../software.js";
@@ -14,14 +16,16 @@ import { isStorageError, writeDurably } from "./durable.js";
 import type {
   FromWorker,
   RolledUp,
+  RollupWanted,
   SumFacts,
   Task,
   ToWorker,
   Wanted,
   WorkerSettings,
 } from "./matrix-messages.js";
-import { ROLLUP_RUN, ROLLUP_SENSOR } from "./periods.js";
-import { asMemoryFault, SumError, type Summed, sumFiles } from "./sum.js";
+import { ROLLUP_RUN, ROLLUP_SENSOR, rollupRun } from "./periods.js";
+import type { PlannedFile } from "./plan.js";
+import { asMemoryFault, readPlanned, SumError, type Summed, sumFiles } from "./sum.js";
 import { SumCache } from "./sum-cache.js";
 
 const { memoryBytes } = workerData as WorkerSettings;
@@ -66,6 +70,11 @@ const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.p
 
 async function run(id: number, job: Job, task: Task): Promise<void> {
   try {
+    const { files, wanted } = task;
+    if (wanted.kind === "rollup" && wanted.asIs) {
+      send({ type: "done", id, value: copyRollup(files[0]!, wanted) });
+      return;
+    }
     const made = turn.then(() => makeSum(job, task));
     turn = made.catch(() => undefined);
     const summed = await made;
@@ -88,16 +97,26 @@ async function makeSum(job: Job, { files, wanted }: Task): Promise<Summed> {
     await new Promise((resolve) => setImmediate(resolve));
     job.check();
   };
-  const identity = {
-    sensor: ROLLUP_SENSOR,
-    run: ROLLUP_RUN,
-    software: SOFTWARE,
-    ...(wanted.kind === "rollup"
-      ? { sequence: wanted.period, mode: "rollup" as const, start: wanted.start, end: wanted.end }
-      : { sequence: 0, mode: "sum" as const }),
-  };
+  const identity =
+    wanted.kind === "rollup"
+      ? rollupIdentity(wanted)
+      : { sensor: ROLLUP_SENSOR, run: ROLLUP_RUN, software: SOFTWARE, sequence: 0, mode: "sum" as const };
   const make = () => sumFiles(instance!, files, identity, { fileBytesMax: memoryBytes, breathe });
   return wanted.kind === "rollup" ? make() : cache.get(instance, files, make);
+}
+
+const rollupIdentity = ({ period, part, start, end }: RollupWanted): SumIdentity => {
+  const run = rollupRun(part);
+  return { sensor: ROLLUP_SENSOR, run, software: SOFTWARE, sequence: period, mode: "rollup", start, end };
+};
+
+/** One file as a part of a roll-up without opening its matrices: the manifest is new, the members are the same bytes. */
+function copyRollup(file: PlannedFile, wanted: RollupWanted): RolledUp {
+  const { manifest, members } = readPlanned(file);
+  const head = sumManifests([manifest], rollupIdentity(wanted));
+  const archive = encodeArchive(head, members);
+  writeDurably(archive, wanted.temporary, wanted.path);
+  return { size: archive.length, manifest: { intervals: head.intervals, parts: head.parts } };
 }
 
 /** Gives what is wanted of a sum: by pieces, as a file, or as a value. */

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { addClosed } from "../http/connection-metrics.js";
 import type { CloseCause } from "../http/connections.js";
+import { DELETION_CAUSES } from "./losses.js";
 import { LEVELS, ROLLUP_LEVELS } from "./periods.js";
 import { REFUSAL_CAUSES } from "./refusal.js";
 
@@ -59,6 +60,11 @@ export function createMetrics(version: string) {
       "level",
     ]),
     deleted: counter("retention_deleted_total", "Archives deleted, by level and cause", ["level", "cause"]),
+    deletedUnsummed: counter(
+      "intervals_deleted_unsummed_total",
+      "Intervals deleted by retention that no coarser roll-up holds, by level and cause",
+      ["level", "cause"],
+    ),
     querySeconds: histogram("query_duration_seconds", "Time to answer a matrix query", SLOW_SECONDS, [
       "kind",
     ]),
@@ -67,7 +73,10 @@ export function createMetrics(version: string) {
   for (const result of ["stored", "duplicate"]) metrics.received.inc({ result }, 0);
   for (const cause of REFUSAL_CAUSES) metrics.refused.inc({ cause }, 0);
   for (const level of ROLLUP_LEVELS) metrics.rollupFailures.inc({ level }, 0);
-  for (const level of LEVELS) for (const cause of ["age", "bytes"]) metrics.deleted.inc({ level, cause }, 0);
+  for (const cause of DELETION_CAUSES) {
+    for (const level of [...LEVELS, "quarantine"]) metrics.deleted.inc({ level, cause }, 0);
+    for (const level of LEVELS) metrics.deletedUnsummed.inc({ level, cause }, 0);
+  }
   new Gauge({
     name: `${PREFIX}info`,
     help: "Version of the aggregator",

@@ -8,6 +8,11 @@ export type Level = (typeof LEVELS)[number];
 /** Sensor and run in the name of a roll-up, which is everybody's; its sequence is its period. */
 export const ROLLUP_SENSOR = "all";
 export const ROLLUP_RUN = "0".repeat(16);
+/** A sum that does not fit in memory is kept in parts: the run in the name tells which, in hexadecimal. */
+export const rollupRun = (part: number): string => part.toString(16).padStart(16, "0");
+/** The part of a roll-up in the run of its name, or undefined. */
+export const rollupPart = (run: string): number | undefined =>
+  /^0{8}[0-9a-f]{8}$/.test(run) ? Number.parseInt(run, 16) : undefined;
 
 const MINUTE_NS = 60_000_000_000n;
 /** Minutes in a period of each level. */

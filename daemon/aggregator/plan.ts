@@ -176,8 +176,9 @@ class Planner {
     );
   }
 
-  #rollup({ level, period, intervals }: Rollup): void {
-    this.#add(this.#store.rollupPath(level, period), intervals);
+  #rollup({ level, period, parts }: Rollup): void {
+    for (const { part, intervals } of parts)
+      this.#add(this.#store.rollupPath(level, period, part), intervals);
   }
 
   /** The raw archives of rows [first, end) that are in the range and lack the flag. */

@@ -20,6 +20,7 @@ export const REFUSAL_CAUSES = [
   "too_many",
   "too_many_sensors",
   "disk_full",
+  "future",
   "unavailable",
   "misdirected",
   "foreign_origin",

@@ -74,10 +74,10 @@ export async function startAggregator(
       logger.error({ why }, "a matrix worker ended; another one takes over");
     });
   const workers = { rollups: worker(), queries: worker() };
-  const uploads = new Uploads(store, config.limits, () => config.store.max_bytes - store.catalog.totalBytes);
+  const uploads = new Uploads(store, config.limits, () => config.store.max_bytes - store.bytes);
   const queries = new Queries(store, workers.queries, metrics, config.limits);
   const rollups = new Rollups(store, workers.rollups, metrics, config.rollup);
-  const retention = new Retention(store, metrics, config.store);
+  const retention = new Retention(store, rollups, metrics, config.store);
   const maintenance = new Maintenance(rollups, retention, logger);
   const reads = new Reads(config.limits);
   const server = createHttp({ logger, metrics, state, tls, limits: config.limits });
@@ -86,7 +86,7 @@ export async function startAggregator(
   addGauges(metrics, {
     files: (level) => store.catalog.files[level],
     bytes: (level) => store.catalog.bytes[level],
-    quarantined: () => store.quarantined,
+    quarantined: () => store.quarantined.moved,
     sensors: () => store.catalog.identities.sensors,
     uploads: () => uploads.inFlight,
     queries: () => queries.inFlight,
@@ -101,13 +101,14 @@ export async function startAggregator(
   const since = new Date().toISOString();
   matrixRoutes(http, {
     queries,
-    status: () => statusOf({ store, uploads, queries, rollups, fleet, since, privileges, config }),
+    status: () => statusOf({ store, uploads, queries, rollups, retention, fleet, since, privileges, config }),
   });
   let url: string;
   try {
     url = await listen(http, config, tls !== undefined);
     await store.load();
     rollups.adopt();
+    await retention.adopt();
   } catch (error) {
     await http.close();
     await fleet.stop();

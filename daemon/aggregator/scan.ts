@@ -7,6 +7,7 @@ import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { errnoOf } from "../errno.js";
 import { isStorageError } from "./durable.js";
+import type { Catalog, Rollup, RollupPart } from "./catalog.js";
 import { readManifestFile } from "./manifest-file.js";
 import {
   levelFolder,
@@ -14,8 +15,11 @@ import {
   periodStart,
   ROLLUP_LEVELS,
   type RollupLevel,
+  rollupPart,
   START_NS_MAX,
 } from "./periods.js";
+import { isDayWhole, isHourWhole, minuteRows, missing } from "./plan.js";
+import { IN_ROLLUP } from "./shelf.js";
 import type { Store } from "./store.js";
 
 /** Removes what an earlier process was receiving. What cannot be removed is in nobody's way, and told. */
@@ -38,33 +42,64 @@ export async function scanStore(store: Store, signal?: AbortSignal): Promise<voi
     if (why !== undefined) await store.quarantine(path, why);
   }
   for (const level of ROLLUP_LEVELS) {
+    const halfMade = new Set<number>();
     for await (const path of filesBelow(join(store.path, "rollup", level), signal)) {
       try {
         const { manifest, size } = await readManifestFile(path);
-        const period = checkRollup(store, level, path, manifest);
-        store.catalog.setRollup(
-          describeRollup(level, period, size, manifest, statSync(path).mtimeMs),
-          manifest.parts,
-        );
+        const { period, part } = checkRollup(store, level, path, manifest);
+        const described = describePart(part, size, manifest, statSync(path).mtimeMs);
+        // Parts come in order of their numbers.
+        if (part !== 0 && store.catalog.rollup(level, period) === undefined) halfMade.add(period);
+        store.catalog.setRollup(level, period, described, manifest.parts);
       } catch (error) {
         // A file that cannot be read now is not shown to be unsound; without it a period would be summed anew, with less.
         if (isStorageError(error)) throw unreadable(path, error);
         await store.quarantine(path, error instanceof Error ? error.message : String(error));
       }
     }
+    for (const period of halfMade) await dropHalfMade(store, level, period);
   }
 }
 
-/** The catalog's entry for a roll-up that has this manifest. */
-export function describeRollup(
-  level: RollupLevel,
-  period: number,
+/**
+ * Part 0 is written last: where it is missing, either the writing of the roll-up was interrupted, and what it is made of is
+ * still there; or the file was lost, and the other parts are all there is.
+ */
+async function dropHalfMade(store: Store, level: RollupLevel, period: number): Promise<void> {
+  const rollup = store.catalog.rollup(level, period);
+  if (rollup === undefined || !rollupIsSpare(store.catalog, rollup)) return;
+  store.catalog.removeRollup(rollup);
+  for (const path of store.rollupPaths(rollup)) await store.remove(path);
+}
+
+/** Whether all of a roll-up is there in finer files, too: it could be made again. */
+export function rollupIsSpare(catalog: Catalog, { level, period, intervals }: Rollup): boolean {
+  if (level === "1d") return isDayWhole(catalog.day(period));
+  const hour = catalog.hour(level === "1h" ? period : Math.floor(period / 60));
+  if (level === "1h") return isHourWhole(hour);
+  const [first, end] = minuteRows(hour, period);
+  return end - first - missing(hour, first, end, IN_ROLLUP["1m"]) >= intervals;
+}
+
+/** A part of a roll-up as the catalog knows it, from its manifest. */
+export function describePart(
+  part: number,
   size: number,
   manifest: Pick<Manifest, "intervals" | "parts">,
   written: number,
-) {
+): RollupPart {
   const sensors = [...new Set((manifest.parts ?? []).map(({ sensor }) => sensor))];
-  return { level, period, size, written, intervals: manifest.intervals, sensors };
+  return { part, size, written, intervals: manifest.intervals, sensors };
+}
+
+/** Reads a part of a roll-up from its file: its description, and the intervals in it. */
+export async function readPart(store: Store, level: RollupLevel, period: number, part: number) {
+  const path = store.rollupPath(level, period, part);
+  const { manifest, size } = await readManifestFile(path);
+  return {
+    described: describePart(part, size, manifest, statSync(path).mtimeMs),
+    contained: manifest.parts,
+  };
 }
 
 /** Adds a raw archive by its name; says what is wrong with it otherwise. */
@@ -99,7 +134,12 @@ export const unreadable = (path: string, cause: unknown): SparsewireError =>
     cause,
   });
 
-function checkRollup(store: Store, level: RollupLevel, path: string, manifest: Manifest): number {
+function checkRollup(
+  store: Store,
+  level: RollupLevel,
+  path: string,
+  manifest: Manifest,
+): { period: number; part: number } {
   const period = periodOf(level, manifest.start);
   const counted = (manifest.parts ?? []).reduce(
     (sum, { ranges }) => sum + ranges.reduce((inner, [first, last]) => inner + last - first + 1, 0),
@@ -109,11 +149,13 @@ function checkRollup(store: Store, level: RollupLevel, path: string, manifest: M
   if (manifest.start >= START_NS_MAX || manifest.start !== periodStart(level, period)) {
     throw new Error(`it does not start with a period of ${level}`);
   }
-  if (basename(path) !== archiveName(manifest) || path !== store.rollupPath(level, period)) {
+  const part = rollupPart(manifest.run);
+  if (part === undefined) throw new Error("its run is not the number of a part");
+  if (basename(path) !== archiveName(manifest) || path !== store.rollupPath(level, period, part)) {
     throw new Error("its name or folder is not what its manifest says");
   }
   if (counted !== manifest.intervals) throw new Error("its parts are not the intervals it counts");
-  return period;
+  return { period, part };
 }
 
 const folderOf = (store: Store, path: string): string => relative(store.path, dirname(path));

@@ -5,6 +5,7 @@ import { VERSION } from "../software.js";
 import type { AggregatorConfig } from "./config.js";
 import { LEVELS } from "./periods.js";
 import type { Queries } from "./queries.js";
+import type { Retention } from "./retention.js";
 import type { Rollups } from "./rollups.js";
 import type { Store } from "./store.js";
 import type { Uploads } from "./upload.js";
@@ -14,6 +15,7 @@ interface Parts {
   uploads: Uploads;
   queries: Queries;
   rollups: Rollups;
+  retention: Retention;
   fleet: Fleet;
   since: string;
   /** Absent where it runs inside another program. */
@@ -21,7 +23,8 @@ interface Parts {
   config: AggregatorConfig;
 }
 
-export function statusOf({ store, uploads, queries, rollups, fleet, since, privileges, config }: Parts) {
+export function statusOf(parts: Parts) {
+  const { store, uploads, queries, rollups, retention, fleet, since, privileges, config } = parts;
   const { catalog } = store;
   const levels = LEVELS.map((level) => [level, { files: catalog.files[level], bytes: catalog.bytes[level] }]);
   return {
@@ -30,15 +33,17 @@ export function statusOf({ store, uploads, queries, rollups, fleet, since, privi
     sensors: catalog.identities.sensors,
     store: {
       path: store.path,
-      bytes: catalog.totalBytes,
+      bytes: store.bytes,
       max_bytes: config.store.max_bytes,
       levels: Object.fromEntries(levels),
-      quarantined: store.quarantined,
+      quarantined: store.quarantined.moved,
+      quarantine: { files: store.quarantined.files, bytes: store.quarantined.bytes },
     },
     uploads_in_flight: uploads.inFlight,
     queries_in_flight: queries.inFlight,
     rollup_pending_minutes: rollups.pendingMinutes,
     rollup_problem: rollups.problem,
+    retention: retention.status(),
     dependability: fleet.all(),
     privileges: privileges?.status() ?? null,
   };

@@ -4,25 +4,28 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { type FileHandle, open, rename, rmdir, statfs } from "node:fs/promises";
+import { type FileHandle, open, rmdir, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { keepDescriptors } from "../descriptors.js";
 import { lockFolder, weakLock } from "../lock.js";
 import type { Logger } from "../log.js";
-import { Catalog, type RawEntry } from "./catalog.js";
+import { Catalog, type RawEntry, type Rollup } from "./catalog.js";
+import { type Clocks, SYSTEM_CLOCKS } from "./clocks.js";
 import { removeIfThere, settle } from "./durable.js";
 import {
   levelFolder,
   periodOf,
   periodStart,
   ROLLUP_LEVELS,
-  ROLLUP_RUN,
   ROLLUP_SENSOR,
   type RollupLevel,
+  rollupPart,
+  rollupRun,
 } from "./periods.js";
-import { clearTemporary, scanStore } from "./scan.js";
+import { Quarantine } from "./quarantine.js";
+import { clearTemporary, readPart, rollupIsSpare, scanStore } from "./scan.js";
 
 /** What uploads leave free of the file system. */
 const RESERVE_BYTES_MAX = 256 << 20;
@@ -34,21 +37,25 @@ export interface Temporary {
   readonly handle: FileHandle;
 }
 
+/** Folders of a store. */
+const FOLDERS = ["raw", "tmp", "quarantine", ...ROLLUP_LEVELS.map((level) => `rollup/${level}`)];
+
 export class Store {
   readonly catalog = new Catalog();
-  /** Files moved to quarantine since the start. */
-  quarantined = 0;
+  readonly quarantined: Quarantine;
+  /** Bytes of the largest upload that was turned away for lack of room since there was room for it; 0: none. */
+  wanted = 0;
   readonly #unlock: () => void;
 
   constructor(
     readonly path: string,
     readonly logger: Logger,
+    readonly clocks: Clocks = SYSTEM_CLOCKS,
   ) {
     keepDescriptors();
+    this.quarantined = new Quarantine(join(path, "quarantine"));
     try {
-      for (const folder of ["raw", "tmp", "quarantine", ...ROLLUP_LEVELS.map((level) => `rollup/${level}`)]) {
-        mkdirSync(join(path, folder), { recursive: true, mode: 0o750 });
-      }
+      this.#makeFolders();
       this.#unlock = lockFolder(
         path,
         (holder) =>
@@ -71,7 +78,18 @@ export class Store {
   /** Rebuilds the catalog from the files. Nothing that is found stops it: what is not sound goes to quarantine. */
   async load(signal?: AbortSignal): Promise<void> {
     await clearTemporary(this);
+    await this.quarantined.load();
     await scanStore(this, signal);
+  }
+
+  /** Bytes of all that the store keeps, with what is in quarantine. */
+  get bytes(): number {
+    return this.catalog.totalBytes + this.quarantined.bytes;
+  }
+
+  /** Makes the folders of the store that are not there: somebody may delete them under it. */
+  #makeFolders(): void {
+    for (const folder of FOLDERS) mkdirSync(join(this.path, folder), { recursive: true, mode: 0o750 });
   }
 
   close(): void {
@@ -90,9 +108,14 @@ export class Store {
     return entry === undefined ? undefined : this.rawPath(entry);
   }
 
-  rollupPath(level: RollupLevel, period: number): string {
+  rollupPath(level: RollupLevel, period: number, part: number): string {
     const start = periodStart(level, period);
-    return this.#path(level, { start, sensor: ROLLUP_SENSOR, run: ROLLUP_RUN, sequence: period });
+    return this.#path(level, { start, sensor: ROLLUP_SENSOR, run: rollupRun(part), sequence: period });
+  }
+
+  /** Paths of the files of a roll-up. */
+  rollupPaths({ level, period, parts }: Pick<Rollup, "level" | "period" | "parts">): string[] {
+    return parts.map(({ part }) => this.rollupPath(level, period, part));
   }
 
   #path(level: RollupLevel | "raw", identity: ArchiveIdentity): string {
@@ -106,7 +129,13 @@ export class Store {
 
   async temporary(): Promise<Temporary> {
     const path = this.temporaryPath();
-    return { path, handle: await open(path, "wx+", 0o640) };
+    const make = () => open(path, "wx+", 0o640);
+    const handle = await make().catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      this.#makeFolders();
+      return make();
+    });
+    return { path, handle };
   }
 
   /** Gives up a file that was being received. */
@@ -130,16 +159,14 @@ export class Store {
       throw error;
     }
     const entry = { start, run: this.catalog.identities.run(sensor, run), sequence, size };
-    this.catalog.addRaw({ ...entry, written: Date.now() });
+    this.catalog.addRaw({ ...entry, written: this.clocks.wall() });
   }
 
   /** Moves a file that is not sound out of the way, counts and logs it. */
   async quarantine(path: string, why: string): Promise<void> {
-    this.quarantined++;
     this.logger.error({ file: path, why }, "not a sound archive: moved to quarantine");
-    const to = join(this.path, "quarantine", `${Date.now()}-${this.quarantined}-${basename(path)}`);
-    await rename(path, to).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") this.logger.error({ file: path, code: error.code }, "cannot be moved");
+    await this.quarantined.take(path, this.clocks.wall()).catch((error: NodeJS.ErrnoException) => {
+      this.logger.error({ file: path, code: error.code }, "cannot be moved");
     });
   }
 
@@ -149,7 +176,8 @@ export class Store {
     const level = ROLLUP_LEVELS.find((one) => path.startsWith(join(this.path, "rollup", one, "/")));
     if (identity !== undefined && level !== undefined) {
       const rollup = this.catalog.rollup(level, identity.sequence);
-      if (rollup !== undefined) this.catalog.removeRollup(rollup);
+      const part = rollupPart(identity.run);
+      if (rollup !== undefined && part !== undefined) await this.#dropPart(rollup, part);
     } else if (identity !== undefined) {
       const number = periodOf("1h", identity.start);
       const hour = this.catalog.days.get(Math.floor(number / 24))?.hours.get(number);
@@ -158,6 +186,22 @@ export class Store {
       if (hour !== undefined) this.catalog.removeRaw(hour, isIt);
     }
     await this.quarantine(path, why);
+  }
+
+  /** Takes one part out of a roll-up. The others go with it where all of it can be made again from what is finer. */
+  async #dropPart(rollup: Rollup, part: number): Promise<void> {
+    const { level, period } = rollup;
+    const others = rollup.parts.filter((one) => one.part !== part);
+    const isSpare = rollupIsSpare(this.catalog, rollup);
+    const read = isSpare
+      ? []
+      : await Promise.all(others.map((other) => readPart(this, level, period, other.part)));
+    this.catalog.removeRollup(rollup);
+    if (isSpare)
+      await Promise.all(this.rollupPaths({ level, period, parts: others }).map((file) => this.remove(file)));
+    else
+      for (const { described, contained } of read)
+        this.catalog.setRollup(level, period, described, contained);
   }
 
   /** Deletes a file, and the folders that are empty without it. */
@@ -173,10 +217,24 @@ export class Store {
     }
   }
 
-  /** Bytes that uploads may take of the file system: the last of it is left for roll-ups, without which nothing expires. */
+  /**
+   * Bytes that uploads may take of the file system: the last of it is left for roll-ups, and as much as the sum of what is in
+   * none yet can take.
+   */
   async freeBytes(): Promise<number> {
+    const { free, size } = await this.disk();
+    return free - Math.min(RESERVE_BYTES_MAX, size * RESERVE_SHARE) - this.catalog.unsummedBytes;
+  }
+
+  /** The store's file system, in bytes. */
+  async disk(): Promise<{ free: number; size: number }> {
     const { bavail, blocks, bsize } = await statfs(this.path);
-    return bavail * bsize - Math.min(RESERVE_BYTES_MAX, blocks * bsize * RESERVE_SHARE);
+    return { free: bavail * bsize, size: blocks * bsize };
+  }
+
+  /** Says that an upload of so many bytes was turned away for lack of room. Retention makes room for it. */
+  wants(bytes: number): void {
+    this.wanted = Math.max(this.wanted, bytes);
   }
 
   /** Throws the file system's error when nothing can be written (and synced) now. */

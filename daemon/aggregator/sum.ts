@@ -1,7 +1,7 @@
 /** Adding archives up, in a matrix worker: read one by one, the like-sized merged first. */
 import { readFileSync, statSync } from "node:fs";
 import { type GraphBLAS, GrBError } from "graphblas-wasm";
-import { decodeArchive } from "../../lib/archive.js";
+import { type DecodedArchive, decodeArchive } from "../../lib/archive.js";
 import { DICT_RECORD_BYTES } from "../../lib/dict.js";
 import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest, ManifestHead } from "../../lib/manifest.js";
@@ -77,28 +77,37 @@ export async function sumFiles(
 function readNode(grb: GraphBLAS, file: PlannedFile, identity: SumIdentity, fileBytesMax: number): Node {
   try {
     if (statSync(file.path).size > fileBytesMax) throw new SumError("memory", `${file.path} is too large`);
-    const archive = decodeArchive(readFileSync(file.path));
-    const { manifest } = archive;
-    if (manifest.intervals !== file.intervals) throw new SumError("stale", "it has changed", file.path);
+    const archive = readPlanned(file);
     const traffic = trafficOf(grb, archive);
     try {
       checkShape(traffic);
-      return { traffic, head: headOf([manifest], traffic, identity), links: linksIn(traffic) };
+      return { traffic, head: headOf([archive.manifest], traffic, identity), links: linksIn(traffic) };
     } catch (error) {
       traffic.dispose();
       throw error;
     }
   } catch (error) {
-    if (error instanceof SumError) throw error;
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new SumError("stale", "it has gone", file.path);
-    }
-    if (isMemoryFault(error)) throw error;
-    if (error instanceof SparsewireError || error instanceof GrBError) {
-      throw new SumError("bad", error.message, file.path);
-    }
-    throw error;
+    throw asFileFault(error, file.path);
   }
+}
+
+/** Reads and verifies a planned file, whose version must be that of the plan. Throws SumError. */
+export function readPlanned({ path, intervals }: PlannedFile): DecodedArchive {
+  try {
+    const archive = decodeArchive(readFileSync(path));
+    if (archive.manifest.intervals !== intervals) throw new SumError("stale", "it has changed", path);
+    return archive;
+  } catch (error) {
+    throw asFileFault(error, path);
+  }
+}
+
+/** What is wrong with a file as a SumError that names it; running out of memory and the like stay as they are. */
+function asFileFault(error: unknown, path: string): unknown {
+  if (error instanceof SumError || isMemoryFault(error)) return error;
+  if ((error as NodeJS.ErrnoException).code === "ENOENT") return new SumError("stale", "it has gone", path);
+  const isBad = error instanceof SparsewireError || error instanceof GrBError;
+  return isBad ? new SumError("bad", error.message, path) : error;
 }
 
 function checkShape({ v4, v6 }: Traffic): void {

@@ -15,6 +15,7 @@ import { peerOf } from "../http/peer.js";
 import { type Place, Slots, SlotsError } from "../http/slots.js";
 import type { AggregatorConfig } from "./config.js";
 import { isFull, isStorageError } from "./durable.js";
+import { checkNotInFuture } from "./future.js";
 import { START_NS_MAX } from "./periods.js";
 import { comeBack, Refusal, slotRefusal } from "./refusal.js";
 import type { Store, Temporary } from "./store.js";
@@ -69,16 +70,22 @@ export class Uploads {
     }
     // A repeated upload adds nothing: it is acknowledged by a full store, too.
     const isNew = !identities.has(identity.sensor, identity.run, identity.sequence);
-    if (isNew && length > this.#room()) throw storeFull("the store has reached store.max_bytes");
+    if (isNew && length > this.#room()) {
+      this.#store.wants(length);
+      throw storeFull("the store has reached store.max_bytes");
+    }
     const place = await this.#enter(request, length);
     try {
-      if (isNew && length > (await this.#store.freeBytes()))
+      if (isNew && length > (await this.#store.freeBytes())) {
+        this.#store.wants(length);
         throw storeFull("the store's file system is full");
+      }
       return await this.#receive(identity, request, length, digest, place);
     } catch (error) {
       if (error instanceof Refusal || !isStorageError(error)) throw error;
       const code = errnoOf(error);
       if (isExhausted(error)) throw comeBack(`the aggregator has no descriptor left for the store (${code})`);
+      if (isFull(error)) this.#store.wants(length);
       if (isFull(error)) throw storeFull(`the store's file system is full (${code})`);
       throw storeFull(`the store cannot be written (${code})`);
     } finally {
@@ -118,6 +125,7 @@ export class Uploads {
       if (actual !== digest) throw digestRefusal("the body is not what its Content-Digest says", 1);
       const manifest = await this.#verify(temporary, length);
       checkIdentity(identity, manifest);
+      checkNotInFuture(manifest.end, this.limits.future, this.#store.clocks.wall());
       const result = await this.#settle(temporary, manifest, length, digest);
       kept = "stored" in result;
       return result;

@@ -10,7 +10,7 @@ import { pino } from "pino";
 import type { RolledUp, Task } from "../../daemon/aggregator/matrix-messages.js";
 import type { MatrixWorker } from "../../daemon/aggregator/matrix-worker.js";
 import { createMetrics } from "../../daemon/aggregator/metrics.js";
-import { ROLLUP_RUN, ROLLUP_SENSOR } from "../../daemon/aggregator/periods.js";
+import { ROLLUP_SENSOR, rollupRun } from "../../daemon/aggregator/periods.js";
 import { type PlanOptions, planSum } from "../../daemon/aggregator/plan.js";
 import { Refusal } from "../../daemon/aggregator/refusal.js";
 import { Retention } from "../../daemon/aggregator/retention.js";
@@ -43,10 +43,10 @@ const manifestAt = (path: string): Manifest => decodeArchive(readFileSync(path))
 const worker = {
   async run(task: Task): Promise<RolledUp> {
     assert.ok(task.wanted.kind === "rollup");
-    const { path, temporary: _temporary, period, start, end } = task.wanted;
+    const { path, temporary: _temporary, period, part, start, end } = task.wanted;
     const manifests = task.files.map((file) => manifestAt(file.path));
     for (const [at, { intervals }] of manifests.entries()) assert.equal(intervals, task.files[at]!.intervals);
-    const identity = { sensor: ROLLUP_SENSOR, run: ROLLUP_RUN, software: "test", sequence: period };
+    const identity = { sensor: ROLLUP_SENSOR, run: rollupRun(part), software: "test", sequence: period };
     const summed = sumManifests(manifests, { ...identity, mode: "rollup", start, end });
     const bytes = encodeArchive(summed, []);
     mkdirSync(join(path, ".."), { recursive: true });
@@ -63,6 +63,8 @@ class Machine {
   #store!: Store;
   #rollups!: Rollups;
   #retention!: Retention;
+  /** ms by which both clocks are ahead of real time: what is there now was written so long ago. */
+  #later = 0;
 
   constructor(next: () => number) {
     this.#next = next;
@@ -74,11 +76,16 @@ class Machine {
       rollup: { grace: "0" },
     });
     const metrics = createMetrics("test");
-    this.#store = new Store(this.path, pino({ level: "silent" }));
+    this.#later = 0;
+    this.#store = new Store(this.path, pino({ level: "silent" }), {
+      wall: () => Date.now() + this.#later,
+      monotonic: () => performance.now() + this.#later,
+    });
     await this.#store.load();
     this.#rollups = new Rollups(this.#store, worker, metrics, settings.rollup);
     this.#rollups.adopt();
-    this.#retention = new Retention(this.#store, metrics, settings.store);
+    this.#retention = new Retention(this.#store, this.#rollups, metrics, settings.store);
+    await this.#retention.adopt();
   }
 
   close(): void {
@@ -102,9 +109,15 @@ class Machine {
     this.all.push({ sensor, sequence, start });
   }
 
-  rollUp = (): Promise<void> => this.#rollups.work(Date.now() + 1);
+  rollUp(): Promise<void> {
+    this.#later += 1;
+    return this.#rollups.work();
+  }
 
-  expire = (): Promise<void> => this.#retention.work(Date.now() + [0, 3_000, 20_000, 200_000][this.pick(4)]!);
+  expire(): Promise<void> {
+    this.#later += [0, 3_000, 20_000, 200_000][this.pick(4)]!;
+    return this.#retention.work();
+  }
 
   async restart(): Promise<void> {
     this.close();

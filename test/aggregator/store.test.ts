@@ -4,8 +4,8 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   truncateSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -62,8 +62,9 @@ test("a store has one aggregator; the lock of a dead one does not hold", async (
   writeFileSync(join(settings.store.path, "lock"), "4000000 123\n");
   const second = await start(settings);
   await second.close();
-  // The lock is gone; the measure of the service stays.
-  assert.deepEqual(filesBelow(settings.store.path), [join(settings.store.path, "dependability.json")]);
+  // The lock is gone; the measure of the service and the time of the ages stay.
+  const left = filesBelow(settings.store.path).map((file) => basename(file));
+  assert.deepEqual(left.sort(), ["ages.json", "dependability.json"]);
   await assert.rejects(start(config({ store: { path: "/dev/null/store" } })), { code: "STORE_UNUSABLE" });
 });
 
@@ -135,15 +136,33 @@ test("twenty uploads of one interval at once: one is stored, the others are dupl
   await server.close();
 });
 
-test("old raw archives that are not rolled up stay", async () => {
-  const settings = config({ store: { keep_raw: "1s" }, rollup: { grace: "1h" } });
+test("a folder in store/tmp stops no start, and folders that are deleted under the store are made again", async () => {
+  const settings = config({ rollup: { grace: "0" } });
+  const { path } = settings.store;
   let server = await start(settings);
-  const recent = BigInt(Math.floor(Date.now() / 1e3)) * SECOND;
-  assert.equal((await put(server.url, archive({ start: recent }))).status, 201);
   await server.close();
-  for (const file of filesBelow(join(settings.store.path, "raw"))) utimesSync(file, 1, 1);
+  mkdirSync(join(path, "tmp/mine/deep"), { recursive: true });
+  writeFileSync(join(path, "tmp/mine/notes.txt"), "mine");
   server = await start(settings);
-  await sleep(1500);
-  assert.equal(await metric(server.url, 'store_files{level="raw"}'), 1);
+  assert.equal(server.lines.all.filter(({ msg }) => String(msg).includes("left alone")).length, 1);
+  assert.equal(readFileSync(join(path, "tmp/mine/notes.txt"), "utf8"), "mine");
+  for (const [sequence, folder] of ["tmp", "raw", "rollup", "quarantine"].entries()) {
+    for (const name of folder === "rollup" ? ["rollup"] : [folder, "tmp"]) {
+      // A roll-up may just be written there.
+      rmSync(join(path, name), { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
+    }
+    const bytes = trafficArchive(
+      { sequence, start: NOON + BigInt(sequence) * SECOND },
+      9,
+      random(1),
+      new Map(),
+    );
+    const answer = await put(server.url, bytes, { sequence });
+    assert.equal(answer.status, 201, `without ${folder}: ${await answer.text()}`);
+    for (let tries = 0; (await get(server.url, "/api/v1/status")).body.rollup_pending_minutes > 0; tries++) {
+      assert.ok(tries < 100, `roll-ups go on without ${folder}`);
+      await sleep(50);
+    }
+  }
   await server.close();
 });
