@@ -80,14 +80,18 @@ function install(names, isRoot) {
     fail("apt-get could not install them", `look at its messages above, then run: ${command}`);
 }
 
+/** What npm installs by. The rest of a manifest is no reason to remove node_modules, and all that is kept there. */
+function dependenciesOf(manifest) {
+  const { workspaces, dependencies, devDependencies, overrides } = JSON.parse(
+    readFileSync(join(root, manifest), "utf8"),
+  );
+  return JSON.stringify({ workspaces, dependencies, devDependencies, overrides });
+}
+
 function installModules() {
   const stamp = join(root, "node_modules", ".sparsewire", "lock");
-  const wanted = hashOf([
-    "package.json",
-    "package-lock.json",
-    "native/xdp-node/package.json",
-    "native/graphblas-wasm/package.json",
-  ]);
+  const manifests = ["package.json", "native/xdp-node/package.json", "native/graphblas-wasm/package.json"];
+  const wanted = hashOf(["package-lock.json"], manifests.map(dependenciesOf).join());
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   say("installing npm packages (npm ci)");
   if (!run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"])) {

@@ -14,6 +14,9 @@ import { enterNamespace, ip } from "./namespace.js";
 import { openSocket, openTap, receiveFrames, sendFrames, testFrame, UMEM, vethPair } from "./rig.js";
 
 const LIBRARY = new URL("../lib/index.js", import.meta.url).href;
+const { findToolchain } = (await import(new URL("../../../toolchain.mjs", import.meta.url).href)) as {
+  findToolchain(): { clang: string } | undefined;
+};
 
 /** Runs a module's text in a process of its own in this namespace; what it prints, parsed. */
 function runScript(script: string, prefix: string[] = []): unknown {
@@ -140,7 +143,7 @@ if (enterNamespace(import.meta.url)) {
     assert.equal(runScript(script([...caps, "ipc_lock"]), limited), "none");
   });
 
-  const clang = ["clang", "clang-16"].find((name) => spawnSync(name, ["--version"]).status === 0);
+  const clang = findToolchain()?.clang;
   test("constants of a program are set before it is loaded", { skip: clang ? false : "no clang" }, () => {
     const { near, far } = vethPair();
     const source = `
