@@ -89,7 +89,9 @@ export class ErrnoCampaign {
   #port = 0;
   #runs = 0;
   #figures: DeliveryFigures & { sealed: number } = undefined as never;
-  /** Intervals of sensors that have ended. */
+  /** Intervals that the sensor found in its spool. */
+  #found = 0;
+  /** Intervals of sensors that have ended, and those that it found. */
   #before = 0;
 
   constructor() {
@@ -156,9 +158,10 @@ export class ErrnoCampaign {
       JSON.stringify({ run, sequence: 1, isClean: true, previous: [] }),
     );
     this.#before += 2;
+    this.#found = 2;
     await this.#startUnder(pair, () => this.#startSensor());
     assert.ok(
-      await this.#until(() => this.#isDelivered(2), MENDED_MS),
+      await this.#until(() => this.#isDelivered(), MENDED_MS),
       `${describe(pair)} at a start\n${this.#tail()}`,
     );
     await this.#check(`${describe(pair)} at a start`);
@@ -210,9 +213,9 @@ export class ErrnoCampaign {
     );
   }
 
-  async #isDelivered(already = 0): Promise<boolean> {
+  async #isDelivered(): Promise<boolean> {
     const { acknowledged, waiting, sealed } = await this.#ask("figures");
-    return acknowledged === sealed + already && waiting === 0;
+    return acknowledged === sealed + this.#found && waiting === 0;
   }
 
   async #ask(message: "seal" | "figures"): Promise<DeliveryFigures & { sealed: number }> {
@@ -264,7 +267,7 @@ export class ErrnoCampaign {
     const child = this.#children[side]!;
     if (side === "sensor") this.#before += this.#figures.sealed;
     if (side === "sensor") child.send("close");
-    else child.kill("SIGTERM");
+    else child.kill("SIGKILL");
     await once(child, "exit");
   }
 
