@@ -49,12 +49,17 @@ export function encodeArchive(head: ManifestHead, members: readonly TarMember[])
 
 /**
  * Opens an archive: BAD_TAR, BAD_MANIFEST or BAD_ARCHIVE when the tar, the manifest, or the two together are not
- * sound. `verify: false` leaves out the SHA-256 of the members (for archives this process has verified before).
+ * sound. `verify: false` leaves out the SHA-256 of the members (for archives this process has verified before). A manifest
+ * longer than `manifestBytesMax` is not parsed.
  */
-export function decodeArchive(bytes: Uint8Array, options: { verify?: boolean } = {}): DecodedArchive {
+export function decodeArchive(
+  bytes: Uint8Array,
+  options: { verify?: boolean; manifestBytesMax?: number } = {},
+): DecodedArchive {
   const [first, ...members] = readTar(bytes).members;
   if (first?.name !== MANIFEST_NAME) throw badArchive(`its first member is not ${MANIFEST_NAME}`);
-  if (first.data.length > MANIFEST_BYTES_MAX) throw badArchive("its manifest is absurdly long");
+  if (first.data.length > (options.manifestBytesMax ?? MANIFEST_BYTES_MAX))
+    throw badArchive(`its manifest is absurdly long (${first.data.length} bytes)`);
   const manifest = parseManifest(new TextDecoder().decode(first.data));
   const byName = new Map(members.map((member) => [member.name, member.data]));
   if (byName.size !== members.length) throw badArchive("it has two members of one name");

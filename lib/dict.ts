@@ -39,6 +39,13 @@ export class Dict {
     return this.bytes.subarray(i * DICT_RECORD_BYTES + 8, (i + 1) * DICT_RECORD_BYTES);
   }
 
+  /** Copies of all addresses, 16 bytes each, in order of their indices. */
+  addresses(): Uint8Array<ArrayBuffer> {
+    const all = new Uint8Array(16 * this.count);
+    for (let i = 0; i < this.count; i++) all.set(this.addressAt(i), 16 * i);
+    return all;
+  }
+
   /** Record number of an index, or -1. */
   find(index: bigint): number {
     let [low, high] = [0, this.count];

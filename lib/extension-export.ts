@@ -3,15 +3,27 @@ import { EXIT, SparsewireError } from "./errors.js";
 import type { ExportFormat } from "./export.js";
 import { keyPrinter } from "./extension-keys.js";
 import { EXTENSION_DIMENSION, type ExtensionMatrix, extensionRows } from "./extension-matrix.js";
+import { plainName } from "./extension-versions.js";
 import type { Traffic } from "./traffic.js";
 
 const PIECE_CHARS = 1 << 16;
 
-/** Throws NO_EXTENSION when nothing of it is in the sum. */
+/**
+ * By its name, or NAME@HASH where the sum has several versions of it. Throws NO_EXTENSION when nothing of it is in the sum,
+ * EXTENSION_VERSIONS when the name could be several.
+ */
 export function extensionOf(traffic: Traffic, name: string): ExtensionMatrix {
   const found = traffic.extensions?.get(name);
   if (found !== undefined) return found;
   const names = [...(traffic.extensions?.keys() ?? [])];
+  const versions = names.filter((one) => plainName(one) === name);
+  if (versions.length > 0) {
+    throw new SparsewireError(
+      "EXTENSION_VERSIONS",
+      `there are ${versions.length} versions of ${name} with different keys`,
+      { exit: EXIT.usage, mend: `choose one: --extension ${versions.join(" or ")}` },
+    );
+  }
   throw new SparsewireError("NO_EXTENSION", `there is nothing of an extension ${name}`, {
     exit: EXIT.badInput,
     mend:

@@ -6,21 +6,17 @@ import type { GraphBLAS, Matrix } from "graphblas-wasm";
 import type { AddressMap } from "./anonymize.js";
 import type { DecodedArchive } from "./archive.js";
 import { EXIT, SparsewireError } from "./errors.js";
-import type { Combine } from "./extension-abi.js";
 import { type ExtensionDict, type Label, readExtensionDict, writeExtensionDict } from "./extension-dict.js";
 import { holdsText, keyPrinter, partsOf } from "./extension-keys.js";
+import { type ExtensionKeys, fullName, isOwnName, shortNames } from "./extension-versions.js";
 import { IPV6_HASH_KEY_DEFAULT, ipv6Index } from "./ipv6-index.js";
 import type { Manifest } from "./manifest.js";
+import { boundSum, cutValues, mayWrap } from "./saturation.js";
 import type { TarMember } from "./tar.js";
 
 export const EXTENSION_DIMENSION = 1n << 60n;
 
-export interface ExtensionKeys {
-  row: { name: string; kind: string };
-  column: { name: string; kind: string };
-  value: string;
-  combine: Combine;
-}
+export type { ExtensionKeys } from "./extension-versions.js";
 export interface ExtensionMatrix {
   keys: ExtensionKeys;
   matrix: Matrix;
@@ -28,23 +24,29 @@ export interface ExtensionMatrix {
 }
 export type ExtensionMatrices = Map<string, ExtensionMatrix>;
 
-const memberNames = (name: string): { matrix: string; dict: string } => ({
+export const extensionMemberNames = (name: string): { matrix: string; dict: string } => ({
   matrix: `ext.${name}.grb`,
   dict: `ext.${name}.dict`,
 });
 
-/** Opens what an archive has of extensions; throws BAD_ARCHIVE when a member does not fit. */
-export function readExtensions(grb: GraphBLAS, archive: DecodedArchive): ExtensionMatrices | undefined {
+/** Opens what an archive has of extensions; throws BAD_ARCHIVE when a member does not fit. `how`: as deserialize(). */
+export function readExtensions(
+  grb: GraphBLAS,
+  archive: DecodedArchive,
+  how: { sorted?: boolean } = {},
+): ExtensionMatrices | undefined {
   const said = Object.entries(archive.manifest.extensions ?? {});
   if (said.length === 0) return undefined;
   const found: ExtensionMatrices = new Map();
   try {
     for (const [name, { row, column, value, combine }] of said) {
-      const members = memberNames(name);
+      const members = extensionMemberNames(name);
+      const keys = { row, column, value, combine };
+      if (!isOwnName(name, keys)) throw bad(`${name} is not the version that its keys have`);
       const blob = archive.member(members.matrix);
       if (blob === undefined) continue;
       const dict = archive.member(members.dict)?.slice() ?? new Uint8Array();
-      found.set(name, openExtension(grb, { row, column, value, combine }, blob, dict));
+      found.set(name, openExtension(grb, keys, blob, dict, how));
     }
   } catch (error) {
     disposeExtensions(found);
@@ -59,9 +61,10 @@ export function openExtension(
   { row, column, value, combine }: ExtensionKeys,
   blob: Uint8Array,
   dict: Uint8Array,
+  how: { sorted?: boolean } = {},
 ): ExtensionMatrix {
   const labels = readExtensionDict(dict);
-  const matrix = grb.deserialize(blob);
+  const matrix = grb.deserialize(blob, how);
   if (matrix.nrows === EXTENSION_DIMENSION && matrix.ncols === EXTENSION_DIMENSION) {
     return { keys: { row, column, value, combine }, matrix, dict: labels };
   }
@@ -73,9 +76,17 @@ export function disposeExtensions(extensions: ExtensionMatrices | undefined): vo
   for (const { matrix } of extensions?.values() ?? []) matrix.dispose();
 }
 
-export function extensionMembers(extensions: ExtensionMatrices | undefined): TarMember[] {
-  return [...(extensions ?? [])].flatMap(([name, { matrix, dict }]) => {
-    const members = memberNames(name);
+/** Members of an archive; named as in `records` where given, which then has all that are written. */
+export function extensionMembers(
+  extensions: ExtensionMatrices | undefined,
+  records?: Manifest["extensions"],
+): TarMember[] {
+  const said =
+    records && new Map(Object.entries(records).map(([name, keys]) => [fullName(name, keys), name]));
+  return [...(extensions ?? [])].flatMap(([own, { keys, matrix, dict }]) => {
+    const name = said === undefined ? own : said.get(fullName(own, keys));
+    if (name === undefined) return [];
+    const members = extensionMemberNames(name);
     const data = [{ name: members.matrix, data: matrix.serialize() }];
     return dict.size === 0 ? data : [...data, { name: members.dict, data: writeExtensionDict(dict) }];
   });
@@ -83,41 +94,60 @@ export function extensionMembers(extensions: ExtensionMatrices | undefined): Tar
 
 /** Members of what comes as bytes. */
 export const extensionBlobs = (name: string, blob: Uint8Array, dict: Uint8Array): TarMember[] => {
-  const members = memberNames(name);
+  const members = extensionMemberNames(name);
   const data = [{ name: members.matrix, data: blob }];
   return dict.length === 0 ? data : [...data, { name: members.dict, data: dict }];
 };
 
-/**
- * The sum, as new objects. Throws BAD_ARCHIVE where two extensions of one name say different things of their keys: they
- * are not the same extension.
- */
+/** The sum, as new objects; versions are kept apart. `cut`: takes the names of those whose values had to be cut. */
 export function addExtensions(
   a: ExtensionMatrices | undefined,
   b: ExtensionMatrices | undefined,
+  cut: Set<string> = new Set(),
 ): ExtensionMatrices | undefined {
   if (a === undefined && b === undefined) return undefined;
   const sum: ExtensionMatrices = new Map();
+  const [left, right] = [byVersion(a), byVersion(b)];
   try {
-    for (const name of new Set([...(a?.keys() ?? []), ...(b?.keys() ?? [])])) {
-      const [left, right] = [a?.get(name), b?.get(name)];
-      const one = (left ?? right)!;
-      if (left === undefined || right === undefined) sum.set(name, { ...one, matrix: one.matrix.dup() });
-      else {
-        if (JSON.stringify(left.keys) !== JSON.stringify(right.keys)) {
-          throw bad(`two extensions are called ${name}, and their keys differ`);
-        }
-        sum.set(name, {
-          keys: left.keys,
-          matrix: left.matrix.eWiseAdd(right.matrix, left.keys.combine, "UINT64") as Matrix,
-          dict: new Map([...left.dict, ...right.dict]),
-        });
-      }
+    for (const name of new Set([...left.keys(), ...right.keys()])) {
+      const [one, other] = [left.get(name), right.get(name)];
+      if (one !== undefined && other !== undefined) sum.set(name, addTwo(name, one, other, cut));
+      else sum.set(name, { ...(one ?? other)!, matrix: (one ?? other)!.matrix.dup() });
     }
-    return sum;
+    return shortNames(sum);
   } catch (error) {
     disposeExtensions(sum);
     throw error;
+  }
+}
+
+const byVersion = (extensions: ExtensionMatrices | undefined): ExtensionMatrices =>
+  new Map([...(extensions ?? [])].map(([name, extension]) => [fullName(name, extension.keys), extension]));
+
+function addTwo(name: string, a: ExtensionMatrix, b: ExtensionMatrix, cut: Set<string>): ExtensionMatrix {
+  const { keys } = a;
+  const wraps = keys.combine === "plus" && mayWrap(a.matrix, b.matrix);
+  if (wraps) cut.add(`ext.${name}`);
+  const [left, right] = wraps ? [cutValues(a.matrix), cutValues(b.matrix)] : [a.matrix, b.matrix];
+  try {
+    const matrix = left.eWiseAdd(right, keys.combine, "UINT64") as Matrix;
+    boundSum(matrix, left, right);
+    return { keys, matrix, dict: new Map([...a.dict, ...b.dict]) };
+  } finally {
+    if (wraps) for (const copy of [left, right]) copy.dispose();
+  }
+}
+
+/** Frees and forgets the matrices of which the records say nothing. */
+export function keepExtensions(
+  extensions: ExtensionMatrices | undefined,
+  records: Manifest["extensions"],
+): void {
+  const said = new Set(Object.entries(records ?? {}).map(([name, keys]) => fullName(name, keys)));
+  for (const [name, { keys, matrix }] of extensions ?? []) {
+    if (said.has(fullName(name, keys))) continue;
+    matrix.dispose();
+    extensions!.delete(name);
   }
 }
 
@@ -221,27 +251,6 @@ export function* extensionRows({ keys, matrix, dict }: ExtensionMatrix): Generat
     }
     yield [text, column(J[i]!), BigInt(X[i]!)];
   }
-}
-
-/** What a manifest says of the extensions of several intervals together. */
-export function sumExtensionRecords(manifests: readonly Manifest[]): Manifest["extensions"] {
-  const sum: NonNullable<Manifest["extensions"]> = {};
-  for (const { extensions } of manifests) {
-    for (const [name, record] of Object.entries(extensions ?? {})) {
-      const before = sum[name];
-      if (before === undefined) sum[name] = { ...record };
-      else {
-        for (const key of ["frames", "missed", "rows", "rows_lost", "events"] as const)
-          before[key] += record[key];
-        for (const key of ["labels_lost", "shed"] as const)
-          if (record[key] !== undefined) before[key] = (before[key] ?? 0) + record[key];
-        if (record.shed !== undefined && before.reason === undefined) before.reason = record.reason;
-        if (record.status !== "running")
-          Object.assign(before, { status: record.status, reason: record.reason });
-      }
-    }
-  }
-  return Object.keys(sum).length === 0 ? undefined : sum;
 }
 
 const bad = (what: string): SparsewireError =>

@@ -28,6 +28,9 @@ export const runId = z.string().regex(/^[0-9a-f]{16}$/, "16 hexadecimal digits")
 
 /** Names of extensions: part of members' names. */
 export const extensionName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "1 to 32 of a-z 0-9 -");
+const extensionVersion = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}(@[0-9a-f]{8})?$/, "a name, or NAME@HASH");
+/** Names of counters that a sum lists as saturated. */
+export const SATURATED_MAX = 64;
 const extensionKey = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/),
   kind: z
@@ -46,6 +49,8 @@ const amounts = (name: RegExp, most: number) =>
   z
     .record(z.string().regex(name), amount)
     .refine((all) => Object.keys(all).length <= most, `more than ${most} entries`);
+/** Entries that `shed.protocols` has at most. */
+export const SHED_PROTOCOLS_MAX = 16;
 const prefix8 = /^(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])\.0\.0\.0\/8$/;
 const sampleRate = z.number().positive().lt(1);
 
@@ -57,7 +62,7 @@ const shed = z.object({
   packets: count,
   bytes: count,
   /** ipv4_tcp, ipv6_udp ... and other, which adds up to packets and bytes. */
-  protocols: amounts(/^[a-z0-9_]{1,20}$/, 16),
+  protocols: amounts(/^[a-z0-9_]{1,20}$/, SHED_PROTOCOLS_MAX),
   /** By the first byte of the IPv4 source and destination, as they are anonymised. */
   sources4: amounts(prefix8, 256),
   destinations4: amounts(prefix8, 256),
@@ -129,10 +134,18 @@ export const manifestSchema = z.object({
   previous: z
     .array(z.object({ run: runId, sequence: count.nullable(), ended: z.enum(["stop", "crash"]) }))
     .optional(),
-  /** What each extension saw and said: frames + missed = descriptors of the interval. Its matrix is ext.NAME.grb. */
+  /**
+   * Of sums: counters that would be beyond 2^53 - 1 (by their names, dotted) and matrices with values beyond 2^63
+   * (links4.bytes). They stand where they stopped.
+   */
+  saturated: z.array(z.string().max(100)).max(SATURATED_MAX).optional(),
+  /**
+   * What each extension saw and said: frames + missed = descriptors of the interval. Its matrix is ext.NAME.grb. In sums of
+   * several versions of one extension the name is NAME@HASH: lib/extension-versions.ts.
+   */
   extensions: z
     .record(
-      extensionName,
+      extensionVersion,
       z.object({
         /** late: its part was not there in time, and is lost. */
         status: z.enum(["running", "suspended", "late"]),
@@ -145,6 +158,8 @@ export const manifestSchema = z.object({
         /** Intervals whose archive had no room for its part: it was left out, and its frames are `missed`. */
         shed: count.optional(),
         events: count,
+        /** Of sums: in how many intervals it was. */
+        intervals: count.optional(),
         row: extensionKey,
         column: extensionKey,
         value: z.string().max(32),
@@ -152,6 +167,8 @@ export const manifestSchema = z.object({
       }),
     )
     .optional(),
+  /** Records of extensions that found no room in this sum: SUM_EXTENSIONS_MAX. */
+  extensions_omitted: count.optional(),
   members: z.array(
     z.object({ name: z.string().max(100), size: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   ),

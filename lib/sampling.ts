@@ -19,7 +19,7 @@
  * Packets that were lost by accident after they had been drawn may have been anybody's: a link's upper bound is that of
  * all of them beside its own, drawn like those.
  */
-import type { Manifest } from "./manifest.js";
+import { type Manifest, SHED_PROTOCOLS_MAX } from "./manifest.js";
 
 /** Frames that one draw keeps at most (bpf/shed.h). */
 export const CLUSTER = 1;
@@ -194,7 +194,7 @@ export function sumShed(manifests: readonly Pick<Manifest, "shed" | "drops">[]):
   return {
     packets: number(({ packets }) => packets),
     bytes: number(({ bytes }) => bytes),
-    protocols: addAmounts(sections.map(({ protocols }) => protocols)),
+    protocols: foldProtocols(addAmounts(sections.map(({ protocols }) => protocols))),
     sources4: addAmounts(sections.map(({ sources4 }) => sources4)),
     destinations4: addAmounts(sections.map(({ destinations4 }) => destinations4)),
     rate_min: Math.min(...sections.map(({ rate_min }) => rate_min)),
@@ -203,6 +203,19 @@ export function sumShed(manifests: readonly Pick<Manifest, "shed" | "drops">[]):
     frame_max: Math.max(...sections.map(({ frame_max }) => frame_max)),
     unseen: manifests.reduce((sum, { shed, drops }) => sum + (shed?.unseen ?? droppedOf(drops)), 0),
   };
+}
+
+const KNOWN_PROTOCOL = /^(ipv[46]_(tcp|udp|icmp|other)|other)$/;
+
+/** Where there are too many names, those that no sensor of ours has go into `other` of their family, all of them. */
+function foldProtocols(amounts: Record<string, [number, number]>): Record<string, [number, number]> {
+  if (Object.keys(amounts).length <= SHED_PROTOCOLS_MAX) return amounts;
+  const familyOf = (name: string): string => /^ipv[46]/.exec(name)?.[0] ?? "";
+  const folded = Object.entries(amounts).map(([name, amount]) => {
+    if (KNOWN_PROTOCOL.test(name)) return { [name]: amount };
+    return { [familyOf(name) === "" ? "other" : `${familyOf(name)}_other`]: amount };
+  });
+  return addAmounts(folded);
 }
 
 function addAmounts(all: readonly Record<string, Amount>[]): Record<string, [number, number]> {

@@ -1,7 +1,8 @@
 /** The manifest of a sum of intervals: counters added, and which intervals are in it. */
-import { sumExtensionRecords } from "./extension-matrix.js";
-import type { Manifest, ManifestHead } from "./manifest.js";
+import { sumExtensionRecords } from "./extension-versions.js";
+import { type Manifest, type ManifestHead, SATURATED_MAX } from "./manifest.js";
 import { sumShed } from "./sampling.js";
+import { saturate } from "./saturation.js";
 
 export interface SumIdentity {
   sensor: string;
@@ -13,11 +14,15 @@ export interface SumIdentity {
   end?: bigint;
 }
 
+/** A sum has some rate, however little of it was counted. */
+const SAMPLING_MIN = 2 ** -40;
+
 type Parts = NonNullable<Manifest["parts"]>;
 
 /**
  * Adds at least one manifest up. `parts` names every sealed interval that is in the sum, as ranges of sequence numbers
- * per (sensor, run): whoever holds the sum can tell a duplicate. start and end default to the hull of all.
+ * per (sensor, run): whoever holds the sum can tell a duplicate. start and end default to the hull of all. Counters
+ * saturate: whatever the manifests say, the sum is one that can be written.
  */
 export function sumManifests(manifests: readonly Manifest[], identity: SumIdentity): ManifestHead {
   const first = manifests[0];
@@ -28,7 +33,7 @@ export function sumManifests(manifests: readonly Manifest[], identity: SumIdenti
     Object.fromEntries(
       Object.keys(pick(first)).map((key) => [key, sum((manifest) => pick(manifest)[key as T])]),
     ) as Record<T, number>;
-  const extensions = sumExtensionRecords(manifests);
+  const { extensions, omitted } = sumExtensionRecords(manifests);
   const frames = sum((manifest) => manifest.frames);
   const offered = sum((manifest) => manifest.frames / manifest.sampling);
   const shed = sumShed(manifests);
@@ -38,7 +43,7 @@ export function sumManifests(manifests: readonly Manifest[], identity: SumIdenti
     const text = JSON.stringify(value);
     return manifests.every((manifest) => JSON.stringify(pick(manifest)) === text) ? value : undefined;
   };
-  return {
+  const head: ManifestHead = {
     software: identity.software,
     sensor: identity.sensor,
     run: identity.run,
@@ -55,7 +60,7 @@ export function sumManifests(manifests: readonly Manifest[], identity: SumIdenti
     reasons: sumOf((manifest) => manifest.reasons),
     drops: sumOf((manifest) => manifest.drops),
     late: sum((manifest) => manifest.late),
-    sampling: offered === 0 ? 1 : Math.min(1, frames / offered),
+    sampling: offered === 0 ? 1 : Math.min(1, Math.max(SAMPLING_MIN, frames / offered)),
     ...(shed === undefined ? {} : { shed }),
     anonymization: same((manifest) => manifest.anonymization) ?? { scheme: "mixed", key_id: null },
     byte_order: first.byte_order,
@@ -70,7 +75,18 @@ export function sumManifests(manifests: readonly Manifest[], identity: SumIdenti
     intervals: sum((manifest) => manifest.intervals),
     parts: mergeParts(manifests),
     ...(extensions === undefined ? {} : { extensions }),
+    ...(omitted === 0 ? {} : { extensions_omitted: omitted }),
   };
+  return withSaturation(head, new Set(manifests.flatMap(({ saturated }) => saturated ?? [])));
+}
+
+/** Cuts what is beyond 2^53 - 1, and adds its names to those that are known. */
+export function withSaturation(head: ManifestHead, names: Set<string>): ManifestHead {
+  const { parts, ...counters } = head;
+  saturate(counters, "", names);
+  if (names.size === 0) return head;
+  const saturated = [...names].map((name) => name.slice(0, 100)).sort();
+  return { ...head, ...counters, saturated: saturated.slice(0, SATURATED_MAX) };
 }
 
 /** Sequence ranges [first, last] per (sensor, run), sorted and joined. */
@@ -83,7 +99,7 @@ function mergeParts(manifests: readonly Manifest[]): Parts {
     for (const { sensor, run, ranges } of parts) {
       const key = `${sensor}/${run}`;
       const known = runs.get(key) ?? { sensor, run, ranges: [] };
-      known.ranges.push(...ranges.map(([low, high]): [number, number] => [low, high]));
+      for (const [low, high] of ranges) known.ranges.push([low, high]);
       runs.set(key, known);
     }
   }

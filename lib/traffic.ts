@@ -9,6 +9,7 @@ import {
   type Matrix,
   quantitiesOfPlanes,
   serializePlanes,
+  sharePattern,
 } from "graphblas-wasm";
 import { type DecodedArchive, encodeArchive, MEMBERS, mergeDicts } from "./archive.js";
 import { readDict, writeDict } from "./dict.js";
@@ -20,8 +21,10 @@ import {
   extensionMembers,
   readExtensions,
 } from "./extension-matrix.js";
-import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_KEY_ID_DEFAULT, ipv6Index } from "./ipv6-index.js";
+import { ipv6Indices } from "./ipv6-hash.js";
+import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_KEY_ID_DEFAULT, keyWords } from "./ipv6-index.js";
 import type { ManifestHead } from "./manifest.js";
+import { boundSum, cutValues, mayWrap } from "./saturation.js";
 import type { TarMember } from "./tar.js";
 
 /** Width of the index spaces: IPv4 addresses as numbers, IPv6 addresses as keyed 60-bit hashes. */
@@ -159,12 +162,16 @@ export function trafficOf(grb: GraphBLAS, archive: DecodedArchive): Traffic {
   return makeTraffic(v4, v6, extensions);
 }
 
-/** The sum, as a new object; a and b stay. Values widen to UINT64 when 32 bits might not hold a sum. */
-export function addTraffic(a: Traffic, b: Traffic): Traffic & { collisions: number } {
+/**
+ * The sum, as a new object; a and b stay. Values widen to UINT64 when 32 bits might not hold a sum, and stop short of 2^64:
+ * `cut` names the matrices in which one did.
+ */
+export function addTraffic(a: Traffic, b: Traffic): Traffic & { collisions: number; cut: string[] } {
   let collisions = 0;
-  const v4 = addPlanes(a.v4, b.v4);
+  const cut = new Set<string>();
+  const v4 = addPlanes(a.v4, b.v4, "links4", cut);
   let v6: Planes6 | undefined;
-  const planes6 = addPlanes(a.v6, b.v6);
+  const planes6 = addPlanes(a.v6, b.v6, "links6", cut);
   if (planes6 !== undefined) {
     if (a.v6 !== undefined && b.v6 !== undefined && a.v6.keyId !== b.v6.keyId) {
       throw bad("IPv6 matrices under different hash keys cannot be added");
@@ -173,7 +180,8 @@ export function addTraffic(a: Traffic, b: Traffic): Traffic & { collisions: numb
     collisions = merged.collisions;
     v6 = { ...planes6, dict: merged.dict.slice(), keyId: (a.v6 ?? b.v6)!.keyId };
   }
-  return Object.assign(makeTraffic(v4, v6, addExtensions(a.extensions, b.extensions)), { collisions });
+  const extensions = addExtensions(a.extensions, b.extensions, cut);
+  return Object.assign(makeTraffic(v4, v6, extensions), { collisions, cut: [...cut] });
 }
 
 /**
@@ -207,7 +215,7 @@ export function encodeTraffic(
     members.push({ name: MEMBERS[`estimatePackets${family}`], data: packets! });
     members.push({ name: MEMBERS[`estimateBytes${family}`], data: bytes! });
   }
-  members.push(...extensionMembers(traffic.extensions), ...more);
+  members.push(...extensionMembers(traffic.extensions, head.extensions), ...more);
   const quantities = quantitiesOf(traffic);
   // Every matrix that is a member has its quantities, an empty one too: silence is a statement.
   const none = traffic.v4 === undefined ? { "links4.packets": NOTHING, "links4.bytes": NOTHING } : {};
@@ -233,21 +241,26 @@ export const quantitiesOfMatrix = (matrix: Matrix): Quantities => numbers(matrix
 const numbers = (quantities: Record<QuantityName, bigint | number>): Quantities =>
   Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, Number(value)])) as Quantities;
 
-/** What was counted, and the estimates if there are any; they must have as many links. */
-function readFamily(grb: GraphBLAS, archive: DecodedArchive, family: 4 | 6): Planes | undefined {
-  const planes: Planes | undefined = readPlanes(
-    grb,
-    archive,
-    MEMBERS[`packets${family}`],
-    MEMBERS[`bytes${family}`],
-  );
+/**
+ * What was counted, and the estimates if there are any, over one pattern; undefined without a link. `sorted`: as in
+ * deserialize(). Throws BAD_ARCHIVE, and GrBError for a blob that is not sound.
+ */
+export function readFamily(
+  grb: GraphBLAS,
+  archive: DecodedArchive,
+  family: 4 | 6,
+  how: { sorted?: boolean } = {},
+): Planes | undefined {
+  const [packets, bytes] = [MEMBERS[`packets${family}`], MEMBERS[`bytes${family}`]];
+  const planes: Planes | undefined = readPlanes(grb, archive, [packets, bytes], how);
   if (planes === undefined) return undefined;
   try {
     const names = [MEMBERS[`estimatePackets${family}`], MEMBERS[`estimateBytes${family}`]] as const;
-    const estimate = readPlanes(grb, archive, ...names);
+    const estimate = readPlanes(grb, archive, names, how);
     if (estimate === undefined) return planes;
     planes.estimate = estimate;
-    if (estimate.packets.nvals !== planes.packets.nvals) throw bad("its estimates are of other links");
+    if (!sharePattern([planes.packets, estimate.packets, estimate.bytes]))
+      throw bad("its estimates are of other links");
     return planes;
   } catch (error) {
     disposePlanes(planes);
@@ -258,24 +271,24 @@ function readFamily(grb: GraphBLAS, archive: DecodedArchive, family: 4 | 6): Pla
 function readPlanes(
   grb: GraphBLAS,
   archive: DecodedArchive,
-  packetsName: string,
-  bytesName: string,
+  [packetsName, bytesName]: readonly [string, string],
+  how: { sorted?: boolean },
 ): PlanePair | undefined {
   const blobs = [archive.member(packetsName), archive.member(bytesName)] as const;
   if (blobs[0] === undefined && blobs[1] === undefined) return undefined;
   if (blobs[0] === undefined || blobs[1] === undefined) throw bad("it has one plane of a pair");
-  const packets = grb.deserialize(blobs[0]);
+  const packets = grb.deserialize(blobs[0], how);
   let bytes: Matrix;
   try {
-    bytes = grb.deserialize(blobs[1]);
+    bytes = grb.deserialize(blobs[1], how);
   } catch (error) {
     packets.dispose();
     throw error;
   }
-  if (packets.nvals !== bytes.nvals || packets.nrows !== bytes.nrows) {
+  if (!sharePattern([packets, bytes])) {
     packets.dispose();
     bytes.dispose();
-    throw bad("its planes are of different shapes");
+    throw bad("its planes are of different links");
   }
   if (packets.nvals > 0) return { packets, bytes };
   packets.dispose();
@@ -283,7 +296,12 @@ function readPlanes(
   return undefined;
 }
 
-function addPlanes(a: Planes | undefined, b: Planes | undefined): Planes | undefined {
+function addPlanes(
+  a: Planes | undefined,
+  b: Planes | undefined,
+  family: "links4" | "links6",
+  cut: Set<string>,
+): Planes | undefined {
   if (a === undefined || b === undefined) {
     const only = a ?? b;
     if (only === undefined) return undefined;
@@ -297,12 +315,32 @@ function addPlanes(a: Planes | undefined, b: Planes | undefined): Planes | undef
   const isSampled = a.estimate !== undefined || b.estimate !== undefined;
   const list = ({ packets, bytes, estimate = { packets, bytes } }: Planes): Matrix[] =>
     isSampled ? [packets, bytes, estimate.packets, estimate.bytes] : [packets, bytes];
-  const [packets, bytes, ...estimate] = addValuePlanes(list(a), list(b));
+  const { sums, wraps } = addBounded(list(a), list(b));
+  const [packets, bytes, ...estimate] = sums;
+  for (const [at, wrapping] of wraps.entries()) if (wrapping) cut.add(`${family}.${PLANES[at]}`);
   return {
     packets: packets!,
     bytes: bytes!,
     ...(isSampled && { estimate: { packets: estimate[0]!, bytes: estimate[1]! } }),
   };
+}
+
+const PLANES = ["packets", "bytes", "estimate.packets", "estimate.bytes"] as const;
+
+/** Adds the planes up; values that would pass 2^64 stay above 2^63 instead of beginning again at 0. */
+function addBounded(a: Matrix[], b: Matrix[]): { sums: Matrix[]; wraps: boolean[] } {
+  const wraps = a.map((matrix, at) => mayWrap(matrix, b[at]!));
+  const cut = (list: Matrix[]): Matrix[] =>
+    list.map((matrix, at) => (wraps[at] ? cutValues(matrix) : matrix));
+  const [left, right] = [cut(a), cut(b)];
+  try {
+    const sums = addValuePlanes(left, right);
+    for (const [at, sum] of sums.entries()) boundSum(sum, left[at]!, right[at]!);
+    return { sums, wraps };
+  } finally {
+    for (const [at, wrapping] of wraps.entries())
+      if (wrapping) for (const matrix of [left[at]!, right[at]!]) matrix.dispose();
+  }
 }
 
 function emptyPlanes(grb: GraphBLAS, dimension: bigint): Planes {
@@ -318,8 +356,8 @@ function emptyPlanes(grb: GraphBLAS, dimension: bigint): Planes {
 function reindex(grb: GraphBLAS, v6: Planes6): Planes6 {
   const dict = readDict(v6.dict);
   const indexOf = new Map<bigint, bigint>();
-  const entries = Array.from({ length: dict.count }, (_, i) => {
-    const index = ipv6Index(IPV6_HASH_KEY_DEFAULT, dict.addressAt(i));
+  const indices = ipv6Indices(keyWords(IPV6_HASH_KEY_DEFAULT), dict.addresses());
+  const entries = Array.from(indices, (index, i) => {
     indexOf.set(dict.indexAt(i), index);
     return { index, address: dict.addressAt(i) };
   });

@@ -53,6 +53,15 @@ const limits = z
     max_archive_bytes: reloadable(byteSize({ min: "4KiB", max: "1GiB" }))
       .prefault("64MiB")
       .describe("largest archive that is accepted"),
+    archive_links_max: reloadable(
+      z
+        .number()
+        .int()
+        .min(1024)
+        .max(1 << 26),
+    )
+      .default(1 << 22)
+      .describe("links an archive may hold; each takes up to 100 bytes of memory_bytes while it is checked"),
     max_uploads: reloadable(z.number().int().min(1).max(1024))
       .default(64)
       .describe("uploads received at one time; more wait, and slow ones make room for them"),
@@ -85,7 +94,9 @@ const limits = z
       .describe("distinct sensor names accepted"),
     memory_bytes: byteSize({ min: "16MiB", max: "4GiB" })
       .prefault("1GiB")
-      .describe("memory for matrices of one worker thread (one rolls up, one answers queries)"),
+      .describe(
+        "memory for matrices of one worker thread (one checks uploads, one rolls up, one answers queries)",
+      ),
     max_queries: reloadable(z.number().int().min(1).max(64))
       .default(4)
       .describe("matrix queries at one time; more wait"),

@@ -31,6 +31,11 @@ export class Identities {
     return entry;
   }
 
+  /** The entry of a run, if there is one. */
+  find(sensor: string, run: string): Run | undefined {
+    return this.#bySensor.get(sensor)?.get(run);
+  }
+
   byId(id: number): Run {
     return this.#runs[id]!;
   }

@@ -4,7 +4,7 @@ import type { ExportFormat } from "../../lib/export.js";
 import type { Manifest } from "../../lib/manifest.js";
 import type { TopOrder } from "../../lib/top.js";
 import type { PlannedFile } from "./plan.js";
-import type { SumFault } from "./sum.js";
+import type { BadFile, SumFault } from "./sum.js";
 
 export interface WorkerSettings {
   memoryBytes: number;
@@ -69,10 +69,14 @@ export type FromWorker =
   | { type: "facts"; id: number; facts: SumFacts }
   | { type: "piece"; id: number; bytes: Uint8Array }
   | { type: "done"; id: number; value: unknown }
+  /** Counters of a sum, or values of its matrices, have stopped at their end. */
+  | { type: "saturated"; id: number; names: readonly string[] }
   | {
       type: "failed";
       id: number;
       fault: SumFault | "disk" | "empty" | "internal";
       message: string;
       path: string;
+      /** More files that are bad. */
+      others: readonly BadFile[];
     };

@@ -27,6 +27,9 @@ import { ROLLUP_RUN, ROLLUP_SENSOR, rollupRun } from "./periods.js";
 import type { PlannedFile } from "./plan.js";
 import { asMemoryFault, readPlanned, SumError, type Summed, sumFiles } from "./sum.js";
 import { SumCache } from "./sum-cache.js";
+import { blame } from "./sum-fault.js";
+
+type Failure = Omit<Extract<FromWorker, { type: "failed" }>, "type" | "id">;
 
 const { memoryBytes } = workerData as WorkerSettings;
 const port = parentPort!;
@@ -68,6 +71,13 @@ port.on("message", (message: ToWorker) => {
 
 const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
+/** Whatever uses the instance for making sums does so in turn. */
+function inTurn<T>(make: () => Promise<T>): Promise<T> {
+  const made = turn.then(make);
+  turn = made.catch(() => undefined);
+  return made;
+}
+
 async function run(id: number, job: Job, task: Task): Promise<void> {
   try {
     const { files, wanted } = task;
@@ -75,23 +85,60 @@ async function run(id: number, job: Job, task: Task): Promise<void> {
       send({ type: "done", id, value: copyRollup(files[0]!, wanted) });
       return;
     }
-    const made = turn.then(() => makeSum(job, task));
-    turn = made.catch(() => undefined);
-    const summed = await made;
+    const summed = await inTurn(() => makeSum(job, task));
     try {
+      const names = summed.head?.saturated ?? [];
+      if (names.length > 0) send({ type: "saturated", id, names });
       send({ type: "done", id, value: await deliver(id, job, task.wanted, summed) });
     } finally {
       summed.traffic.dispose();
     }
   } catch (error) {
-    send({ type: "failed", id, ...failureOf(error) });
+    send({ type: "failed", id, ...(await judge(job, task, error)) });
   } finally {
     jobs.delete(id);
     tidy();
   }
 }
 
-async function makeSum(job: Job, { files, wanted }: Task): Promise<Summed> {
+/** Why a task failed. What nothing explains is looked for in its files, one by one. */
+async function judge(job: Job, task: Task, error: unknown): Promise<Failure> {
+  const failure = failureOf(error);
+  if (failure.fault !== "internal") return failure;
+  try {
+    await inTurn(() => blame(task.files, (files) => rehearse(job, { ...task, files })));
+    // Now it can be made: it is tried again.
+    return { ...failure, fault: "stale" };
+  } catch (found) {
+    return failureOf(found);
+  }
+}
+
+/** Makes a sum and what is wanted of it, and tells nobody. */
+async function rehearse(job: Job, { files, wanted }: Task): Promise<void> {
+  tidy();
+  try {
+    const { traffic, head } = await sumOf(job, { files, wanted });
+    try {
+      if (wanted.kind === "top") topOf(traffic, { ...wanted, sampling: Sampling.of(head) });
+      else if (wanted.kind === "quantities") quantitiesOf(traffic);
+      else if (wanted.kind === "rollup") encodeTraffic(instance!, traffic, head!);
+      else for (const piece of piecesOf(wanted, { traffic, head })) void piece;
+    } finally {
+      traffic.dispose();
+    }
+  } catch (error) {
+    throw asMemoryFault(error);
+  }
+}
+
+const makeSum = (job: Job, task: Task): Promise<Summed> => {
+  instance ??= loadSync({ maximumBytes: memoryBytes });
+  const make = () => sumOf(job, task);
+  return task.wanted.kind === "rollup" ? make() : cache.get(instance, task.files, make);
+};
+
+function sumOf(job: Job, { files, wanted }: Task): Promise<Summed> {
   instance ??= loadSync({ maximumBytes: memoryBytes });
   const breathe = async (): Promise<void> => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -101,8 +148,7 @@ async function makeSum(job: Job, { files, wanted }: Task): Promise<Summed> {
     wanted.kind === "rollup"
       ? rollupIdentity(wanted)
       : { sensor: ROLLUP_SENSOR, run: ROLLUP_RUN, software: SOFTWARE, sequence: 0, mode: "sum" as const };
-  const make = () => sumFiles(instance!, files, identity, { fileBytesMax: memoryBytes, breathe });
-  return wanted.kind === "rollup" ? make() : cache.get(instance, files, make);
+  return sumFiles(instance, files, identity, { fileBytesMax: memoryBytes, breathe });
 }
 
 const rollupIdentity = ({ period, part, start, end }: RollupWanted): SumIdentity => {
@@ -120,7 +166,8 @@ function copyRollup(file: PlannedFile, wanted: RollupWanted): RolledUp {
 }
 
 /** Gives what is wanted of a sum: by pieces, as a file, or as a value. */
-async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: Summed): Promise<unknown> {
+async function deliver(id: number, job: Job, wanted: Wanted, summed: Summed): Promise<unknown> {
+  const { traffic, head } = summed;
   const facts: SumFacts = {
     intervals: head?.intervals ?? 0,
     packets: head?.packets ?? 0,
@@ -128,8 +175,8 @@ async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: 
     lost: Object.values(head?.drops ?? {}).reduce((sum, count) => sum + count, 0),
     sampling: head?.sampling ?? 1,
   };
-  const sampling = Sampling.of(head);
-  if (wanted.kind === "top") return { facts, value: topOf(traffic, { ...wanted, sampling }) };
+  if (wanted.kind === "top")
+    return { facts, value: topOf(traffic, { ...wanted, sampling: Sampling.of(head) }) };
   if (wanted.kind === "quantities") return { facts, value: quantitiesOf(traffic) };
   if (wanted.kind === "rollup") {
     const { archive } = encodeTraffic(instance!, traffic, head!);
@@ -137,17 +184,8 @@ async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: 
     const { intervals, parts } = head!;
     return { size: archive.length, manifest: { intervals, parts } } satisfies RolledUp;
   }
-  if (head === undefined && (wanted.format === "tar" || wanted.format === "grb")) {
-    throw new SparsewireError("NO_LINKS", "there is no interval in the range");
-  }
-  const dropped = head === undefined ? 0 : droppedOf(head.drops);
-  const estimate = wanted.estimated ? { sampling, dropped } : undefined;
-  const pieces =
-    wanted.format === "tar"
-      ? [encodeTraffic(instance!, traffic, head!).archive]
-      : exportLinks(traffic, { ...wanted, format: wanted.format, interval: head, estimate });
   let isFirst = true;
-  for (const piece of pieces) {
+  for (const piece of piecesOf(wanted, summed)) {
     // The headers of the answer go out once something can be said: what fails before that has a status of its own.
     if (isFirst) send({ type: "facts", id, facts });
     isFirst = false;
@@ -155,6 +193,21 @@ async function deliver(id: number, job: Job, wanted: Wanted, { traffic, head }: 
   }
   if (isFirst) send({ type: "facts", id, facts });
   return undefined;
+}
+
+/** The pieces of an export. */
+function piecesOf(
+  wanted: Extract<Wanted, { kind: "export" }>,
+  { traffic, head }: Summed,
+): Iterable<string | Uint8Array> {
+  const { format } = wanted;
+  if (head === undefined && (format === "tar" || format === "grb")) {
+    throw new SparsewireError("NO_LINKS", "there is no interval in the range");
+  }
+  if (format === "tar") return [encodeTraffic(instance!, traffic, head!).archive];
+  const dropped = head === undefined ? 0 : droppedOf(head.drops);
+  const estimate = wanted.estimated ? { sampling: Sampling.of(head), dropped } : undefined;
+  return exportLinks(traffic, { ...wanted, format, interval: head, estimate });
 }
 
 async function sendPieces(id: number, job: Job, piece: Uint8Array): Promise<void> {
@@ -171,14 +224,16 @@ async function sendPieces(id: number, job: Job, piece: Uint8Array): Promise<void
   }
 }
 
-function failureOf(error: unknown) {
+function failureOf(error: unknown): Failure {
   const fault = asMemoryFault(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (fault instanceof SumError) return { fault: fault.fault, message, path: fault.path };
-  if (error instanceof SparsewireError && error.code === "NO_LINKS") {
-    return { fault: "empty" as const, message, path: "" };
+  const nobody = { message, path: "", others: [] };
+  if (fault instanceof SumError) {
+    const { path, others } = fault;
+    return { fault: fault.fault, message, path, others };
   }
-  return { fault: isStorageError(error) ? ("disk" as const) : ("internal" as const), message, path: "" };
+  if (error instanceof SparsewireError && error.code === "NO_LINKS") return { fault: "empty", ...nobody };
+  return { fault: isStorageError(error) ? "disk" : "internal", ...nobody };
 }
 
 /** After a trap the instance is of no use; an idle one need not keep the memory of its largest sum. */

@@ -10,10 +10,30 @@ export class TaskError extends Error {
     readonly fault: Failure["fault"],
     message: string,
     readonly path = "",
+    /** More files that are bad. */
+    readonly others: Failure["others"] = [],
   ) {
     super(message);
     this.name = "TaskError";
   }
+
+  /** Sets the files aside that are to blame: fault bad. */
+  async setAside(store: { reject(path: string, why: string): Promise<void> }): Promise<void> {
+    for (const { path, why } of [{ path: this.path, why: this.message }, ...this.others])
+      await store.reject(path, why);
+  }
+}
+
+/** Node's error of a thread whose heap is full. */
+const OUT_OF_HEAP = "ERR_WORKER_OUT_OF_MEMORY";
+/** Manifests and labels are objects of JavaScript, beside the matrices: half as much again. */
+export const heapMegabytes = (memoryBytes: number): number => Math.max(256, Math.ceil(memoryBytes / 2 ** 21));
+
+export interface WorkerEvents {
+  /** The thread ended without being asked to. */
+  onDeath(why: string): void;
+  /** A sum has counters or values that have stopped at their end. */
+  onSaturated(names: readonly string[]): void;
 }
 
 export interface Answer {
@@ -31,16 +51,15 @@ interface Pending {
 
 export class MatrixWorker {
   readonly #settings: WorkerSettings;
-  readonly #onDeath: (why: string) => void;
+  readonly #events: WorkerEvents;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #nextId = 0;
   #closed = false;
 
-  /** `onDeath` is told when the thread ended without being asked to. */
-  constructor(settings: WorkerSettings, onDeath: (why: string) => void) {
+  constructor(settings: WorkerSettings, events: WorkerEvents) {
     this.#settings = settings;
-    this.#onDeath = onDeath;
+    this.#events = events;
   }
 
   /** A task that ends with one value. Rejects with TaskError. */
@@ -133,16 +152,21 @@ export class MatrixWorker {
   }
 
   #spawn(): Worker {
-    const worker = new Worker(new URL("./matrix-thread.js", import.meta.url), { workerData: this.#settings });
-    const died = (why: string): void => {
+    const worker = new Worker(new URL("./matrix-thread.js", import.meta.url), {
+      workerData: this.#settings,
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes(this.#settings.memoryBytes) },
+    });
+    const died = (why: string, fault: Failure["fault"]): void => {
       if (this.#worker !== worker || this.#closed) return;
       this.#worker = undefined;
-      this.#onDeath(why);
-      this.#failAll("internal", `the matrix worker ended: ${why}`);
+      this.#events.onDeath(why);
+      this.#failAll(fault, `the matrix worker ended: ${why}`);
     };
     worker.on("message", (message: FromWorker) => this.#receive(message));
-    worker.on("error", (error) => died(error instanceof Error ? error.message : String(error)));
-    worker.on("exit", (code) => died(`exit ${code}`));
+    worker.on("error", (error: Error & { code?: unknown }) =>
+      died(String(error?.message ?? error), error?.code === OUT_OF_HEAP ? "memory" : "internal"),
+    );
+    worker.on("exit", (code) => died(`exit ${code}`, "internal"));
     worker.unref();
     return worker;
   }
@@ -150,12 +174,13 @@ export class MatrixWorker {
   #receive(message: FromWorker): void {
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return;
-    if (message.type === "facts") pending.onFacts(message.facts);
+    if (message.type === "saturated") this.#events.onSaturated(message.names);
+    else if (message.type === "facts") pending.onFacts(message.facts);
     else if (message.type === "piece") pending.onPiece(message.bytes);
     else {
       this.#pending.delete(message.id);
       if (message.type === "done") pending.onDone(message.value);
-      else pending.onFailed(new TaskError(message.fault, message.message, message.path));
+      else pending.onFailed(new TaskError(message.fault, message.message, message.path, message.others));
     }
   }
 

@@ -68,6 +68,7 @@ export function createMetrics(version: string) {
     querySeconds: histogram("query_duration_seconds", "Time to answer a matrix query", SLOW_SECONDS, [
       "kind",
     ]),
+    saturated: counter("saturated_sums_total", "Sums whose counters stopped at 2^53 - 1"),
     workerRestarts: counter("worker_restarts_total", "Matrix workers that had to be started again"),
   };
   for (const result of ["stored", "duplicate"]) metrics.received.inc({ result }, 0);

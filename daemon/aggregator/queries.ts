@@ -72,7 +72,7 @@ export class Queries {
     try {
       const signal = this.#signal(asker, place);
       const answer = await this.#attempt(range, wanted, signal, (task) => this.#worker.stream(task, signal));
-      return { ...answer, place };
+      return { ...answer, pieces: untilEnd(answer.pieces, this.#store), place };
     } catch (error) {
       place.leave();
       throw error;
@@ -107,7 +107,7 @@ export class Queries {
       } catch (error) {
         if (!(error instanceof TaskError)) throw error;
         if (error.fault === "bad") {
-          await this.#store.reject(error.path, error.message);
+          await error.setAside(this.#store);
           continue;
         }
         if (error.fault !== "stale" || ++stale === STALE_PLANS_MAX) throw refusalOf(error, signal);
@@ -123,6 +123,16 @@ const slotBounds = ({ max_queries, queue_timeout }: Limits): Slots["bounds"] => 
   patienceMs: queue_timeout,
   rateMin: 0,
 });
+
+/** An answer that fails in the middle is cut; the file to blame is not there when it is asked for again. */
+async function* untilEnd(pieces: AsyncGenerator<Uint8Array>, store: Store): AsyncGenerator<Uint8Array> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    if (error instanceof TaskError && error.fault === "bad") await error.setAside(store);
+    throw error;
+  }
+}
 
 function refusalOf(error: TaskError, signal: AbortSignal): Error {
   switch (error.fault) {
@@ -148,6 +158,6 @@ function refusalOf(error: TaskError, signal: AbortSignal): Error {
           })
         : comeBack(error.message);
     default:
-      return error;
+      return comeBack(error.message);
   }
 }

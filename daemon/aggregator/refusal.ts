@@ -28,7 +28,7 @@ export const REFUSAL_CAUSES = [
 ] as const;
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
-interface RefusalOptions {
+export interface RefusalOptions {
   status: number;
   cause: RefusalCause;
   /** Stable, in capitals; scripts match on it. */

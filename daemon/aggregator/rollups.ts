@@ -285,7 +285,7 @@ export class Rollups {
     if (fault === "cancelled" || fault === "stale") return;
     if (fault !== "bad" && fault !== "disk") return this.#fail(level, period, intervals, message);
     this.#metrics.rollupFailures.inc({ level });
-    if (fault === "bad") await this.#store.reject(path, message);
+    if (fault === "bad") await error.setAside(this.#store);
     else {
       this.#pausedUntil = this.#store.clocks.monotonic() + DISK_PAUSE_MS;
       this.problem = message;

@@ -9,12 +9,13 @@ import { Fleet } from "../dependability/fleet.js";
 import { addDependability } from "../dependability/metrics.js";
 import { checkListen, readTls } from "../http/listen.js";
 import { Tokens } from "../http/tokens.js";
-import type { Logger } from "../log.js";
+import { LineLimit, type Logger } from "../log.js";
 import type { Privileges } from "../privileges/confine.js";
 import { addPrivilegeGauges } from "../privileges/metrics.js";
 import { VERSION } from "../software.js";
 import { type AggregatorConfig, aggregatorConfigSchema } from "./config.js";
 import { applyLimits, createHttp, type HttpState, serverNames } from "./http.js";
+import { IntakeWorker } from "./intake-worker.js";
 import { Maintenance } from "./maintenance.js";
 import { MatrixWorker } from "./matrix-worker.js";
 import { addGauges, createMetrics, PREFIX } from "./metrics.js";
@@ -45,6 +46,8 @@ export interface Aggregator {
 
 /** Longest that a close waits for requests in flight. */
 const CLOSE_MS_MAX = 10_000;
+/** A sum that saturates does so each time it is asked for. */
+const SATURATED_LINE_MS = 3_600_000;
 /** Longest step of maintenance: the sum of a day of many sensors, from a slow disk. */
 const MAINTENANCE_MS = 15 * 60_000;
 
@@ -68,13 +71,21 @@ export async function startAggregator(
     logger,
   });
   const sensors = new Sensors(store, fleet);
-  const worker = () =>
-    new MatrixWorker({ memoryBytes: config.limits.memory_bytes }, (why) => {
-      metrics.workerRestarts.inc();
-      logger.error({ why }, "a matrix worker ended; another one takes over");
-    });
-  const workers = { rollups: worker(), queries: worker() };
-  const uploads = new Uploads(store, config.limits, () => config.store.max_bytes - store.bytes);
+  const settings = { memoryBytes: config.limits.memory_bytes };
+  const onDeath = (why: string): void => {
+    metrics.workerRestarts.inc();
+    logger.error({ why }, "a matrix worker ended; another one takes over");
+  };
+  const lines = new LineLimit();
+  const onSaturated = (names: readonly string[]): void => {
+    metrics.saturated.inc();
+    if (lines.once("saturated", SATURATED_LINE_MS))
+      logger.warn({ names }, "a sum counts more than can be said: it stopped at 2^53 - 1");
+  };
+  const worker = () => new MatrixWorker(settings, { onDeath, onSaturated });
+  const workers = { intake: new IntakeWorker(settings, onDeath), rollups: worker(), queries: worker() };
+  const room = () => config.store.max_bytes - store.bytes;
+  const uploads = new Uploads(store, workers.intake, config.limits, room);
   const queries = new Queries(store, workers.queries, metrics, config.limits);
   const rollups = new Rollups(store, workers.rollups, metrics, config.rollup);
   const retention = new Retention(store, rollups, metrics, config.store);
@@ -150,7 +161,7 @@ export async function startAggregator(
       state.open = false;
       maintenance.pause();
       await closeHttp(http);
-      await Promise.all([workers.rollups.close(), workers.queries.close()]);
+      await Promise.all(Object.values(workers).map((one) => one.close()));
       await maintenance.stop();
       await fleet.stop();
       store.close();

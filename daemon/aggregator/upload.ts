@@ -4,10 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
-import { decodeArchive } from "../../lib/archive.js";
-import { SparsewireError } from "../../lib/errors.js";
+import { SEQUENCE_JUMP_MAX } from "../../lib/check-interval.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { isExhausted } from "../descriptors.js";
 import { errnoOf } from "../errno.js";
@@ -15,18 +13,18 @@ import { peerOf } from "../http/peer.js";
 import { type Place, Slots, SlotsError } from "../http/slots.js";
 import type { AggregatorConfig } from "./config.js";
 import { isFull, isStorageError } from "./durable.js";
+
 import { checkNotInFuture } from "./future.js";
-import { START_NS_MAX } from "./periods.js";
+import type { IntakeWorker } from "./intake-worker.js";
 import { comeBack, Refusal, slotRefusal } from "./refusal.js";
+import { RunGate } from "./run-gate.js";
+
 import type { Store, Temporary } from "./store.js";
 import { bodyDigest, bodyLength, digestRefusal, pump, type UploadIdentity } from "./upload-request.js";
 
 export type UploadResult = { stored: true; manifest: Manifest; bytes: number } | { duplicate: true };
 
 type Limits = AggregatorConfig["limits"];
-
-/** Modes of what is made here and not received. */
-const SUM_MODES = new Set<Manifest["mode"]>(["rollup", "sum"]);
 
 export class Uploads {
   readonly #store: Store;
@@ -36,11 +34,12 @@ export class Uploads {
   readonly #room: () => number;
   /** Identities whose files are being made durable right now. */
   readonly #settling = new Map<string, Promise<unknown>>();
-  /** One archive at a time is held in memory whole, to be verified. */
-  #verifying: Promise<unknown> = Promise.resolve();
+  readonly #intake: IntakeWorker;
+  readonly #runs = new RunGate();
 
-  constructor(store: Store, limits: Limits, room: () => number) {
+  constructor(store: Store, intake: IntakeWorker, limits: Limits, room: () => number) {
     this.#store = store;
+    this.#intake = intake;
     this.#limits = limits;
     this.#slots = new Slots(slotBounds(limits));
     this.#room = room;
@@ -70,6 +69,7 @@ export class Uploads {
     }
     // A repeated upload adds nothing: it is acknowledged by a full store, too.
     const isNew = !identities.has(identity.sensor, identity.run, identity.sequence);
+    if (isNew) this.#checkSequence(identity);
     if (isNew && length > this.#room()) {
       this.#store.wants(length);
       throw storeFull("the store has reached store.max_bytes");
@@ -123,8 +123,9 @@ export class Uploads {
     try {
       const actual = await pump(request, temporary.handle, length, this.#limits.upload_timeout, place);
       if (actual !== digest) throw digestRefusal("the body is not what its Content-Digest says", 1);
-      const manifest = await this.#verify(temporary, length);
-      checkIdentity(identity, manifest);
+      const { path } = temporary;
+      const linksMax = this.#limits.archive_links_max;
+      const manifest = await this.#intake.check({ path, length, identity, linksMax });
       checkNotInFuture(manifest.end, this.limits.future, this.#store.clocks.wall());
       const result = await this.#settle(temporary, manifest, length, digest);
       kept = "stored" in result;
@@ -134,21 +135,18 @@ export class Uploads {
     }
   }
 
-  /** Decodes the received file; archives take turns, so that memory holds one of them at most. */
-  #verify({ handle }: Temporary, length: number): Promise<Manifest> {
-    const verified = this.#verifying.then(async () => {
-      const bytes = await readWhole(handle, length);
-      try {
-        return decodeArchive(bytes, { verify: true }).manifest;
-      } catch (error) {
-        if (!(error instanceof SparsewireError)) throw error;
-        if (error.code === "BAD_DIGEST") throw digestRefusal(error.message);
-        const { code, mend, message } = error;
-        throw new Refusal(message, { status: 400, cause: "bad_archive", code, mend });
-      }
+  /** Before anything of the body is taken: does the identity go on from what is known of its run? */
+  #checkSequence({ sensor, run, sequence }: UploadIdentity): void {
+    const known = this.#store.catalog.identities.find(sensor, run)?.held.last;
+    if (known === undefined) this.#runs.check(sensor);
+    if (sequence - (known ?? 0) <= SEQUENCE_JUMP_MAX) return;
+    throw new Refusal(`sequence ${sequence} is more than ${SEQUENCE_JUMP_MAX} beyond the last of its run`, {
+      status: 400,
+      cause: "mismatch",
+      code: "MISMATCH",
+      mend: "count the intervals of a run from 0",
+      close: true,
     });
-    this.#verifying = verified.catch(() => undefined);
-    return verified;
   }
 
   /** Makes the file durable under its name, unless the interval is there already. Same intervals take turns. */
@@ -168,7 +166,9 @@ export class Uploads {
         await this.#compare(manifest, digest);
         return { duplicate: true };
       }
+      const isNewRun = identities.find(manifest.sensor, manifest.run)?.held.last === undefined;
       await this.#store.keep(temporary, manifest, bytes);
+      if (isNewRun) this.#runs.began(manifest.sensor);
       return { stored: true, manifest, bytes };
     })();
     this.#settling.set(key, settled);
@@ -200,16 +200,6 @@ export class Uploads {
   }
 }
 
-/** What was received, as the file has it: a read may give less than it was asked for. */
-async function readWhole(handle: FileHandle, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const { bytesRead } = await handle.read(bytes, at, length - at, at);
-    if (bytesRead === 0) throw comeBack("the received file has become shorter");
-    at += bytesRead;
-  }
-  return bytes;
-}
 const slotBounds = ({ max_uploads, queue_timeout, upload_rate_min }: Limits): Slots["bounds"] => ({
   max: max_uploads,
   patienceMs: queue_timeout,
@@ -224,16 +214,3 @@ const storeFull = (what: string): Refusal =>
     mend: "free space, or lower the retention of the store; the upload can be repeated then",
     retryAfter: 10,
   });
-
-function checkIdentity(identity: UploadIdentity, manifest: Manifest): void {
-  const differs = (["sensor", "run", "sequence"] as const).find((key) => identity[key] !== manifest[key]);
-  const mismatch = (what: string) => new Refusal(what, { status: 400, cause: "mismatch", code: "MISMATCH" });
-  if (differs !== undefined) throw mismatch(`the ${differs} in the path is not that in the manifest`);
-  if (SUM_MODES.has(manifest.mode)) throw mismatch(`a ${manifest.mode} is not a sealed interval`);
-  if (manifest.byte_order !== "big")
-    throw mismatch("its indices are little-endian, sums here are big-endian");
-  if (manifest.intervals !== 1) throw mismatch("it does not hold exactly one interval");
-  if (manifest.start >= START_NS_MAX || manifest.end < manifest.start) {
-    throw mismatch("its interval ends before it starts, or lies beyond the year 2262");
-  }
-}

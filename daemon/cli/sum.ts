@@ -5,7 +5,7 @@ import type { ByteOrder } from "../../lib/address.js";
 import { type DecodedArchive, decodeArchive } from "../../lib/archive.js";
 import { EXIT, errorLine, SparsewireError } from "../../lib/errors.js";
 import { ARCHIVE_FORMAT, type Manifest, type ManifestHead } from "../../lib/manifest.js";
-import { sumManifests } from "../../lib/sum-manifests.js";
+import { sumManifests, withSaturation } from "../../lib/sum-manifests.js";
 import { addTraffic, makeTraffic, type Traffic, trafficOf } from "../../lib/traffic.js";
 import { hasManifest, TarFile, tarTree } from "../challenge/tar-tree.js";
 import { SOFTWARE } from "../software.js";
@@ -78,6 +78,8 @@ class Summation {
   #byteOrder: ByteOrder | undefined;
   #anonymization: Manifest["anonymization"] | undefined;
   readonly #mixes: boolean;
+  /** Matrices with values that had to be cut. */
+  readonly #cut = new Set<string>();
   #repeated = 0;
 
   constructor(grb: GraphBLAS, foreignOrder: ByteOrder, mixes = false) {
@@ -167,6 +169,7 @@ class Summation {
 
   #merged(a: Traffic, b: Traffic): Traffic {
     const sum = addTraffic(a, b);
+    for (const name of sum.cut) this.#cut.add(name);
     a.dispose();
     b.dispose();
     return sum;
@@ -183,7 +186,7 @@ class Summation {
     const head = sumManifests(this.#manifests, identity);
     // The same parts make the same sum: it is named after them.
     const run = createHash("sha256").update(JSON.stringify(head.parts)).digest("hex").slice(0, 16);
-    return { ...head, run };
+    return withSaturation({ ...head, run }, new Set([...(head.saturated ?? []), ...this.#cut]));
   }
 }
 

@@ -30,6 +30,9 @@ export interface ArrivalState {
   coverage: CoverageState;
 }
 
+/** Shortest intervals of which one may say that they are missing: so many fit the time that it passes over. */
+const MISSED_MS_MIN = 10;
+
 export class ArrivalRecord {
   readonly #coverage: Coverage;
   #run: string;
@@ -72,8 +75,11 @@ export class ArrivalRecord {
   /** Intervals that have become due with this one: itself and those that never came, by sequence or by time. */
   #becameDue(it: Arrival): number {
     // One that was passed over before was due then: it comes too late to be counted.
-    if (it.run === this.#run) return Math.max(0, it.sequence - this.#sequence);
     const { intervalMs, coveredTo } = this.#coverage;
+    if (it.run === this.#run) {
+      const passed = 1 + Math.ceil(Math.max(0, it.start - coveredTo) / MISSED_MS_MIN);
+      return Math.max(0, Math.min(it.sequence - this.#sequence, passed));
+    }
     const gap = intervalMs > 0 ? Math.round((it.start - coveredTo) / intervalMs) : 0;
     return 1 + Math.max(0, gap);
   }

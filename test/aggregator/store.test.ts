@@ -73,7 +73,7 @@ test("over its size, a store gives up the oldest raw archives that are rolled up
   const server = await start(settings);
   const padding = (sequence: number) =>
     archive({ sequence, start: NOON + BigInt(sequence) * 60n * SECOND }, [
-      { name: "padding", data: new Uint8Array(40_000) },
+      { name: "quantities.json", data: new Uint8Array(40_000) },
     ]);
   let sequence = 0;
   let refused = 0;

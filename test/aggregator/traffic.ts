@@ -57,6 +57,18 @@ export function trafficArchive(
   return archive;
 }
 
+/** An archive with one link of these counts; frames and reasons are those of its packets unless given. */
+export function oneLinkArchive(overrides: Partial<ManifestHead>, packets: number, bytes: number): Uint8Array {
+  const [I, J] = [BigUint64Array.of(0x0a000001n), BigUint64Array.of(0x0a000002n)];
+  const plane = (value: number) =>
+    grb().build("UINT64", DIMENSION4, DIMENSION4, I, J, BigUint64Array.of(BigInt(value)));
+  const traffic = makeTraffic({ packets: plane(packets), bytes: plane(bytes) }, undefined);
+  const counts = { frames: packets, packets, bytes, reasons: { ipv4: packets } as never };
+  const { archive } = encodeTraffic(grb(), traffic, head({ ...counts, ...overrides }));
+  traffic.dispose();
+  return archive;
+}
+
 export function addLink(links: Links, key: string, packets: number, bytes: number): void {
   const known = links.get(key) ?? { packets: 0, bytes: 0 };
   links.set(key, { packets: known.packets + packets, bytes: known.bytes + bytes });

@@ -17,18 +17,13 @@ import {
   start,
   test,
 } from "./support.js";
+import { oneLinkArchive } from "./traffic.js";
 
 const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 test("an uploaded interval is stored, listed, given back, and a duplicate when it comes again", async () => {
   const server = await start(config());
-  const bytes = archive({
-    sequence: 7,
-    frames: 3,
-    packets: 2,
-    bytes: 128,
-    reasons: { ipv4: 2, arp: 1 } as never,
-  });
+  const bytes = oneLinkArchive({ sequence: 7, frames: 3, reasons: { ipv4: 2, arp: 1 } as never }, 2, 128);
   const first = await put(server.url, bytes, { sequence: 7 });
   const subject = { sensor: "edge-1", run: RUN, sequence: 7, sha256: sha256Of(bytes) };
   const said = { format: "sparsewire-answer/1", ...subject };

@@ -142,3 +142,18 @@ test("two processes under one name do not make more than there is", () => {
   assert.equal(availability, 1);
   assert.equal(reliability, 1);
 });
+
+test("one absurd sequence number makes no more intervals due than fit the time that it passes over", () => {
+  const record = new ArrivalRecord(BEGIN);
+  for (const [at, sequence] of [0, 1, 2, 2 ** 53 - 1, 2 ** 53 - 1].entries())
+    record.arrived(BEGIN + (at + 1) * SECOND, GRACE, interval(1, sequence, BEGIN + (at + 1) * SECOND));
+  assert.equal(
+    record.totals(BEGIN + 5 * SECOND, GRACE)["30d"].due,
+    4,
+    "the fourth is one, the fifth is late",
+  );
+  // Ten seconds later: at most a thousand are missing.
+  record.arrived(BEGIN + 16 * SECOND, GRACE, interval(2, 0, BEGIN + 16 * SECOND));
+  record.arrived(BEGIN + 27 * SECOND, GRACE, interval(2, 2 ** 40, BEGIN + 27 * SECOND));
+  assert.ok(record.totals(BEGIN + 27 * SECOND, GRACE)["30d"].due < 1100);
+});

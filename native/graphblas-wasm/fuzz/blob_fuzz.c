@@ -8,7 +8,7 @@
 #include "indices.h"
 #include "zstd.h"
 
-Info gb_deserialize(const u8 *blob, u64 size, int stored);
+Info gb_deserialize(const u8 *blob, u64 size, int how);
 Info gb_serialize(Matrix **planes, u32 count, int level, u64 *blobs);
 Info gb_quantities(Matrix **planes, u32 count, u64 *facts);
 Info gb_reduce_rows(const Matrix *A, Op op);
@@ -173,7 +173,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size) {
     u64 bytes = size;
     memcpy(blob, &bytes, 8);
   }
-  if (!gb_deserialize(blob, size, (int)(size & 1))) {
+  if (!gb_deserialize(blob, size, (int)(size & 3))) {
     Matrix *A = result();
     check(A);
     operate(A);

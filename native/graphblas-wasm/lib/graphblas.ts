@@ -223,14 +223,18 @@ export class GraphBLAS implements Disposable {
    * A matrix from a `.grb` blob, which need not be trusted. By default it is a traffic matrix: BOOL, INT and UINT types are
    * read (INT64 and UINT64 as UINT64, others as UINT32). With `types: "stored"` its type stays, in the smallest of ours that
    * holds it (INT8 as INT64, FP32 as FP64). GrB_INVALID_OBJECT (damaged), GrB_DOMAIN_MISMATCH (another type, negative values),
-   * GrB_NOT_IMPLEMENTED (a huge full matrix), GrB_OUT_OF_MEMORY (beyond maximumBytes).
+   * GrB_NOT_IMPLEMENTED (a huge full matrix), GrB_OUT_OF_MEMORY (beyond maximumBytes). Entries may be in any order, unless
+   * `sorted` asks for a blob by row with increasing columns, as serialize() writes them (else GrB_INVALID_OBJECT).
    */
-  deserialize(blob: Uint8Array, options?: { types?: "unsigned" }): Matrix;
-  deserialize(blob: Uint8Array, options: { types: "stored" }): Matrix<AnyType>;
-  deserialize(blob: Uint8Array, options: { types?: "unsigned" | "stored" } = {}): Matrix<AnyType> {
+  deserialize(blob: Uint8Array, options?: { types?: "unsigned"; sorted?: boolean }): Matrix;
+  deserialize(blob: Uint8Array, options: { types: "stored"; sorted?: boolean }): Matrix<AnyType>;
+  deserialize(
+    blob: Uint8Array,
+    options: { types?: "unsigned" | "stored"; sorted?: boolean } = {},
+  ): Matrix<AnyType> {
     return this.#engine.staged([blob], (at) => {
-      const stored = options.types === "stored" ? 1 : 0;
-      this.#engine.call("gb_deserialize", at!, BigInt(blob.byteLength), stored);
+      const how = (options.types === "stored" ? 1 : 0) | (options.sorted === true ? 2 : 0);
+      this.#engine.call("gb_deserialize", at!, BigInt(blob.byteLength), how);
       return new Matrix(this.#engine, this.#engine.resultNumber(0));
     });
   }

@@ -5,7 +5,7 @@ export { GrBError, INFO, type Info } from "./errors.js";
 export { GraphBLAS, type LoadOptions, load, loadSync } from "./graphblas.js";
 export type { IndexSet } from "./indexset.js";
 export { Matrix } from "./matrix.js";
-export { addPlanes, quantitiesOfPlanes, type ResultType, serializePlanes } from "./planes.js";
+export { addPlanes, quantitiesOfPlanes, type ResultType, serializePlanes, sharePattern } from "./planes.js";
 export { Scalar } from "./scalar.js";
 export type {
   AnyType,

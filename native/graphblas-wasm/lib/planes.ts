@@ -42,6 +42,17 @@ function engineOf(planes: readonly Matrix<AnyType>[]): Engine {
   return planes[0].engine;
 }
 
+/**
+ * Whether all matrices (of one instance, at least one) have the same dimensions and entries. Those that do hold one
+ * pattern from then on, so that what follows neither compares nor keeps it again.
+ */
+export function sharePattern(matrices: readonly Matrix<AnyType>[]): boolean {
+  const [first, ...others] = matrices;
+  return others.every(
+    (other) => first!.engine.value("gb_matrix_share", first!.pointer, first!.sameEngine(other)) === 1,
+  );
+}
+
 /** @internal */
 export function addMatrices<T extends AnyType>(
   A: readonly Matrix<T>[],

@@ -19,6 +19,7 @@ typedef struct {
   BlobHeader h;
   const u8 *blob;
   int stored; /* keep the stored type, instead of reading non-negative integers as UINT32 or UINT64 */
+  int sorted; /* refuse what would have to be sorted, instead of sorting it */
   u64 ends_at[SECTIONS], content_at[SECTIONS]; /* offsets in the blob */
   void *array[SECTIONS];                       /* decoded, of h.bytes[] */
 } Reader;
@@ -325,18 +326,24 @@ static Info read_blob(Reader *r, u64 size, Matrix **out) {
   if (info) return info;
   if (!vectors) return read_places(r, (u32)nvals, out);
   int jumbled = 0;
+  if (r->sorted && by_column(r)) return damaged("it is stored by column");
   if ((info = read_vectors(r, (u32)nvals, out, &jumbled))) return info;
+  if (r->sorted && jumbled) {
+    gb_matrix_free(*out);
+    return damaged("the columns of a row are not increasing");
+  }
   return jumbled || by_column(r) ? reorder(*out, (int)by_column(r), out) : OK;
 }
 
 /*
- * A matrix from a blob of `size` bytes. If `stored`, its type is kept, in the smallest of ours that holds it; else
- * types BOOL, INT and UINT of any width are read: into UINT32, those of 64 bits into UINT64. Result 0: the matrix.
+ * A matrix from a blob of `size` bytes. If bit 0 of `how`, its type is kept, in the smallest of ours that holds it; else
+ * types BOOL, INT and UINT of any width are read: into UINT32, those of 64 bits into UINT64. If bit 1, entries that
+ * are not in order by row and column are refused instead of sorted. Result 0: the matrix.
  * INVALID_OBJECT (damaged), DOMAIN_MISMATCH (type, or negative), NOT_IMPLEMENTED (large full matrices),
  * OUT_OF_MEMORY.
  */
-Info EXPORT(gb_deserialize)(const u8 *blob, u64 size, int stored) {
-  Reader r = {.blob = blob, .stored = stored};
+Info EXPORT(gb_deserialize)(const u8 *blob, u64 size, int how) {
+  Reader r = {.blob = blob, .stored = how & 1, .sorted = how >> 1 & 1};
   Matrix *A;
   memcpy(&r.h, blob, size < sizeof r.h ? (size_t)size : sizeof r.h);
   Info info = read_blob(&r, size, &A);
