@@ -68,7 +68,7 @@ test("one wrong member of an answer is found, or does no harm to the text", () =
     extensions: [
       {
         ...{ name: "x", status: "running", reason: null, frames: 1, missed: 2, rows: 3, rows_lost: 0 },
-        ...{ events: 0, cpu_ns: 5 },
+        ...{ events: 0, cpu_ns: 5, labels_lost: 0, shed: 0 },
       },
     ],
   });
