@@ -49,7 +49,9 @@ export function registerExtension(parent: Command, result: Result): void {
       const files = TEMPLATES[options.assemblyscript ? "assemblyscript" : "c"];
       copyTemplate(folder, files);
       const build = options.assemblyscript ? "npm install && npm run build" : "make";
-      say(`${files.map(([, name]) => printable(join(folder, name))).join("\n")}\nbuild it there with: ${build}\n`);
+      say(
+        `${files.map(([, name]) => printable(join(folder, name))).join("\n")}\nbuild it there with: ${build}\n`,
+      );
     });
   examples(begin, [
     ["sparsewire extension new mine && make -C mine", "an extension in C, built with clang"],
