@@ -34,8 +34,10 @@ export function errorLine(error: unknown): string {
 
 /** The exit code an error asks for; foreign errors are plain failures unless they are about permissions. */
 export function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof SparsewireError) return error.exit;
-  const code = (error as { code?: unknown } | null)?.code;
+  const { code, name, exit } = (error ?? {}) as Partial<Record<"code" | "name" | "exit", unknown>>;
+  // From another thread comes a copy, which is of no class.
+  const own = name === "SparsewireError" ? Object.values(EXIT).find((each) => each === exit) : undefined;
+  if (own !== undefined) return own;
   return code === "EACCES" || code === "EPERM" ? EXIT.notPermitted : EXIT.failure;
 }
 

@@ -13,7 +13,7 @@ export interface HashKey {
 export function loadHashKey(name: string | undefined): HashKey {
   if (name === undefined) return hashKeyOf(Uint8Array.from(IPV6_HASH_KEY_DEFAULT));
   const path = filePathOf(name);
-  const text = readFileSync(path, "latin1").trim();
+  const text = readKey(path).trim();
   if (!/^[0-9a-f]{32}$/i.test(text)) {
     throw new SparsewireError("BAD_HASH_KEY", `${path} is not a hash key of 32 hexadecimal digits`, {
       exit: EXIT.usage,
@@ -21,6 +21,20 @@ export function loadHashKey(name: string | undefined): HashKey {
     });
   }
   return hashKeyOf(Uint8Array.from(Buffer.from(text, "hex")));
+}
+
+function readKey(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isDenied = code === "EACCES" || code === "EPERM";
+    throw new SparsewireError("BAD_HASH_KEY", `the hash key ${path} cannot be read (${code})`, {
+      exit: isDenied ? EXIT.notPermitted : EXIT.usage,
+      mend: isDenied ? "run as a user that may read it" : "name a file of 32 hexadecimal digits",
+      cause: error,
+    });
+  }
 }
 
 const hashKeyOf = (key: Uint8Array): HashKey => ({ words: keyWords(key), id: keyId(key) });

@@ -5,6 +5,7 @@ import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { type AddressRange, nestedBlocks, parseRanges } from "../../lib/ranges.js";
 import { warn } from "./command.js";
 import { attempt } from "./sources.js";
+import { inFile } from "./sum.js";
 
 const RANGES_FILE_BYTES_MAX = 1 << 20;
 
@@ -12,7 +13,7 @@ const RANGES_FILE_BYTES_MAX = 1 << 20;
 export function readRanges(path: string): AddressRange[] {
   const bytes = attempt(path, () => readFileSync(path));
   if (bytes.length <= RANGES_FILE_BYTES_MAX) {
-    const ranges = parseRanges(bytes.toString("utf8"));
+    const ranges = parsed(path, bytes.toString("utf8"));
     const nested = nestedBlocks(ranges);
     if (nested.length > 0) {
       const [outer, inner] = nested[0]!.map(cidrText);
@@ -25,4 +26,12 @@ export function readRanges(path: string): AddressRange[] {
     exit: EXIT.badInput,
     mend: "split it",
   });
+}
+
+function parsed(path: string, text: string): AddressRange[] {
+  try {
+    return parseRanges(text);
+  } catch (error) {
+    throw inFile(path, error);
+  }
 }

@@ -119,6 +119,15 @@ export function attempt<T>(path: string, action: () => T): T {
         cause: error,
       });
     }
-    throw new SparsewireError("NOT_READABLE", `cannot read ${path}: ${message}`, { cause: error });
+    const isFolder = code === "EISDIR";
+    throw new SparsewireError(
+      "NOT_READABLE",
+      `cannot read ${path}: ${isFolder ? "it is a directory" : message}`,
+      {
+        exit: isFolder ? EXIT.usage : EXIT.failure,
+        mend: "name a file that can be read",
+        cause: error,
+      },
+    );
   }
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { errorLine } from "../../lib/errors.js";
-import { examples, type Result, withOutput } from "./command.js";
+import { examples, type Result, usage, withOutput } from "./command.js";
 import { emit, say } from "./output.js";
 import { SOCKET_HELP, socketOf } from "./sockets.js";
 import { attempt } from "./sources.js";
@@ -48,9 +48,13 @@ export function registerTop(parent: Command, _result: Result): void {
 
 async function openFeed({ aggregator, tokenFile, socket }: Options): Promise<Feed> {
   if (aggregator === undefined) return sensorFeed(await socketOf(socket));
-  const token =
-    tokenFile === undefined ? undefined : attempt(tokenFile, () => readFileSync(tokenFile, "utf8")).trim();
-  return aggregatorFeed(aggregator, token);
+  return aggregatorFeed(aggregator, tokenFile === undefined ? undefined : readTokenFile(tokenFile));
+}
+
+function readTokenFile(path: string): string {
+  const token = attempt(path, () => readFileSync(path, "utf8")).trim();
+  if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
+  throw usage(`${path} does not hold one token of printable characters`, "name the aggregator's token_file");
 }
 
 function snapshot(model: TopModel, json = false, rows = SNAPSHOT.rows): string {

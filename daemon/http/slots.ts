@@ -35,7 +35,7 @@ export interface Newcomer {
 
 /** Newcomers that wait; beyond it the one goes that has waited longest without being ready. */
 const QUEUE_MAX = 256;
-/** Who has made us wait so long gives up its place, if it is as slow as SCARCE_FACTOR times the least rate. */
+/** Who has made us wait so long gives up its place, if it moves nothing or less than SCARCE_FACTOR times the least rate. */
 const YIELD_MS = 250;
 const SCARCE_FACTOR = 16;
 /** Over how much waiting a rate is judged. */
@@ -46,6 +46,8 @@ const SWEEP_MS = 50;
 export class Place {
   /** Waiting in all. */
   waitedMs = 0;
+  /** Waiting since something was moved last. */
+  stalledMs = 0;
   /** What was moved lately: older bytes count the less, the longer it has been waited for since. */
   recentBytes = 0;
   /** Waiting and bytes since the last judgement. */
@@ -74,6 +76,7 @@ export class Place {
   works(bytes: number): void {
     this.settle();
     this.waitingSince = undefined;
+    this.stalledMs = 0;
     this.recentBytes += bytes;
     this.windowBytes += bytes;
   }
@@ -84,6 +87,7 @@ export class Place {
     const now = this.slots.now();
     const waited = now - this.waitingSince;
     this.waitedMs += waited;
+    this.stalledMs += waited;
     this.windowMs += waited;
     this.recentBytes *= Math.exp(-waited / YIELD_MS);
     this.waitingSince = now;
@@ -186,7 +190,7 @@ export class Slots {
     let victim: Place | undefined;
     for (const place of this.#places) {
       place.settle();
-      const isSlow = scarce === 0 || rateOf(place) < scarce;
+      const isSlow = place.stalledMs >= YIELD_MS || rateOf(place) < scarce;
       if (place.waitingSince === undefined || place.waitedMs < YIELD_MS || !isSlow) continue;
       const isWorse =
         victim === undefined ||

@@ -242,8 +242,10 @@ export const sensorConfigSchema = z
           .int()
           .min(16)
           .max(10_000)
-          .default(64)
-          .describe("connections at one time; beyond it idle ones make room"),
+          .default(256)
+          .describe(
+            "connections at one time, at most a quarter of the descriptors; beyond it idle ones make room",
+          ),
       })
       .prefault({})
       .describe("Prometheus metrics"),
