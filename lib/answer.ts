@@ -4,6 +4,8 @@
  * anything; every other answer leaves the interval where it is.
  */
 
+import { printable } from "./printable.js";
+
 /** First field of every JSON that the aggregator answers an upload with, or refuses a request with. */
 export const ANSWER_FORMAT = "sparsewire-answer/1";
 /** Bytes of an answer that are read: it is a line of JSON. */
@@ -104,7 +106,7 @@ export function verdictOf(answer: ForeignAnswer, sent: UploadSubject): Verdict {
   const error = body.error as Record<string, unknown> | undefined;
   if (typeof error !== "object" || error === null || typeof error.code !== "string")
     return foreign(answer, body);
-  const message = `HTTP ${status}: ${printable(String(error.message ?? error.code))}`;
+  const message = `HTTP ${status}: ${excerpt(String(error.message ?? error.code))}`;
   if (!ABOUT_THE_INTERVAL.has(status)) {
     if (!ABOUT_THE_SENSOR.has(status)) return foreign(answer, body);
     return { result: "retry", cause: CAUSES[status] ?? `http_${status}`, message, ...wait };
@@ -120,7 +122,7 @@ const isAbout = (body: Record<string, unknown>, sent: UploadSubject): boolean =>
 
 function foreign(answer: ForeignAnswer, body: Record<string, unknown> | undefined): Verdict {
   const { status, isWhole } = answer;
-  const says = printable(answer.body);
+  const says = excerpt(answer.body);
   const isOld = (status === 201 && body?.stored === true) || (status === 200 && body?.duplicate === true);
   const why = isOld
     ? "it acknowledges without a digest: the aggregator is older than this sensor; update it"
@@ -148,10 +150,6 @@ function secondsOf(text: string | undefined): number | undefined {
   return Math.min(Number(text), AFTER_S_MAX);
 }
 
-/** What a stranger says, fit for a log and a terminal. */
-export const printable = (text: string): string =>
-  text
-    .slice(0, 4 * TEXT_CHARS_MAX)
-    .replaceAll(/[^\x20-\x7e]+/g, " ")
-    .trim()
-    .slice(0, TEXT_CHARS_MAX);
+/** The beginning of what a stranger says, on one line. */
+const excerpt = (text: string): string =>
+  printable(text.slice(0, TEXT_CHARS_MAX).trim()).slice(0, TEXT_CHARS_MAX);

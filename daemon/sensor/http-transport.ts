@@ -5,13 +5,8 @@
 import { createHash } from "node:crypto";
 import * as http from "node:http";
 import * as https from "node:https";
-import {
-  ANSWER_BYTES_MAX,
-  printable,
-  type UploadSubject,
-  type Verdict,
-  verdictOf,
-} from "../../lib/answer.js";
+import { ANSWER_BYTES_MAX, type UploadSubject, type Verdict, verdictOf } from "../../lib/answer.js";
+import { printable } from "../../lib/printable.js";
 import type { Transport } from "./transport.js";
 
 export interface HttpTransportOptions {
