@@ -9,7 +9,7 @@ import { describeMachine, formatFigure, renderTable } from "../../bench/report.j
 import { readCapture } from "./tools/frames.js";
 
 /** Every row group at sizes that prove nothing but that it works. */
-describe("npm run bench", { timeout: 120_000 }, () => {
+describe("npm run bench", { timeout: 280_000 }, () => {
   for (const group of GROUPS) {
     it(`measures ${group.name}`, async (t) => {
       const { rows, failed } = await runGroups([group], { seconds: 0.3, smoke: true, long: true }, () => {});
