@@ -6,7 +6,9 @@ import { type Namespace, NetworkLab, type VethOptions } from "./tools/netns.js";
 
 export * from "./sensor-process.js";
 
-export interface RigOptions extends VethOptions, Pick<ProcessOptions, "node" | "nodeArgs" | "env" | "startMs"> {
+export interface RigOptions
+  extends VethOptions,
+    Pick<ProcessOptions, "node" | "nodeArgs" | "env" | "startMs"> {
   /** Lines of sensor.toml before its first table, and tables after them. */
   top?: string;
   tables?: string;
