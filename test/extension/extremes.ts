@@ -217,3 +217,12 @@ export function extremeOf(random: Random, index: number): Extreme {
   const kind = kinds[index % kinds.length]!;
   return { kind, bytes: moduleOfParts(EXTREMES[kind]!(random)) };
 }
+
+/** Two that ended a sensor, and the command that checks, by 4 and 5 GB of tables: as declared, and grown in batch(). */
+export const TABLES: readonly Extreme[] = [
+  { kind: "declared", bytes: moduleOfParts({ tables: list(50, () => table(10_000_000)) }) },
+  {
+    kind: "grown",
+    bytes: moduleOfParts({ tables: list(60, () => table(1, 10_000_000)), batch: growing(9_000_000) }),
+  },
+];
