@@ -6,8 +6,8 @@ import { archiveName, parseArchiveName } from "../../lib/archive.js";
 import { SparsewireError } from "../../lib/errors.js";
 import type { Manifest } from "../../lib/manifest.js";
 import { errnoOf } from "../errno.js";
-import { isStorageError } from "./durable.js";
 import type { Catalog, Rollup, RollupPart } from "./catalog.js";
+import { isStorageError } from "./durable.js";
 import { readManifestFile } from "./manifest-file.js";
 import {
   levelFolder,
