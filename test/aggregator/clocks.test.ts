@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { AgeClock, CATCH_UP, HOLD_MS, STEP_MS_MAX } from "../../daemon/aggregator/age-clock.js";
 import { checkNotInFuture } from "../../daemon/aggregator/future.js";
 import { Refusal } from "../../daemon/aggregator/refusal.js";
+import { isFinalRefusal } from "../../lib/answer.js";
 import { Machine, startAt } from "./retention-machine.js";
 import { archive, config, get, metric, put, SECOND, start, test } from "./support.js";
 
@@ -20,8 +21,9 @@ test("an interval ahead of the aggregator's clock is refused by name, to be sent
   for (const [sequence, ahead] of [630n * 1_000_000n, 660n, 86_400n].entries()) {
     const answer = await send(sequence, ahead);
     const { error } = (await answer.json()) as { error: { code: string; mend: string } };
-    assert.deepEqual([answer.status, error.code], [503, "INTERVAL_IN_FUTURE"]);
+    assert.deepEqual([answer.status, error.code], [409, "INTERVAL_IN_FUTURE"]);
     assert.match(error.mend, /clock/);
+    assert.ok(!isFinalRefusal(error.code, undefined), "a sensor keeps it");
     const after = Number(answer.headers.get("retry-after"));
     assert.ok(after > 0 && after <= 60);
   }
