@@ -90,15 +90,21 @@ function hostLines({ host }: SensorStatus): [string, string][] {
 }
 
 function extensionLines({ extensions = [], counters }: SensorStatus): [string, string][] {
-  return extensions.map(({ name, status, reason, frames, missed, rows, rows_lost, cpu_ns }) => {
-    const cost = frames === 0 || counters.frames === 0 ? "" : `, ${(cpu_ns / frames).toFixed(1)} ns a frame`;
-    const lost = rows_lost === 0 ? "" : `, ${grouped(rows_lost)} rows lost`;
-    const state = status === "suspended" ? `suspended (${reason ?? ""})` : status;
-    return [
-      `ext ${name}`,
-      `${state}, ${grouped(frames)} frames, ${grouped(missed)} missed, ${grouped(rows)} rows${lost}${cost}`,
-    ];
-  });
+  return extensions.map(
+    ({ name, status, reason, frames, missed, rows, rows_lost, labels_lost, shed, cpu_ns }) => {
+      const cost =
+        frames === 0 || counters.frames === 0 ? "" : `, ${(cpu_ns / frames).toFixed(1)} ns a frame`;
+      const lost =
+        (rows_lost === 0 ? "" : `, ${grouped(rows_lost)} rows lost`) +
+        (labels_lost === 0 ? "" : `, ${grouped(labels_lost)} labels lost`) +
+        (shed === 0 ? "" : `, left out of ${grouped(shed)} intervals`);
+      const state = status === "suspended" ? `suspended (${reason ?? ""})` : status;
+      return [
+        `ext ${name}`,
+        `${state}, ${grouped(frames)} frames, ${grouped(missed)} missed, ${grouped(rows)} rows${lost}${cost}`,
+      ];
+    },
+  );
 }
 
 function forwardLines({ forward }: SensorStatus): [string, string][] {
