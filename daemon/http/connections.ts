@@ -41,6 +41,8 @@ interface Connection extends Held {
   socket: Socket;
   /** What is written to: the TLS socket over it, or itself. */
   stream: Socket;
+  /** The turn of the event loop in which it was let in. */
+  turn: number;
   /** The beginning of a window in which the reader has been waited for all the time. */
   mark: { at: number; sent: number } | undefined;
 }
@@ -55,6 +57,9 @@ export class Connections {
   /** Under TLS: a raw socket and the one over it have nothing in common but their ends. */
   readonly #byEnds = new Map<string, Connection>();
   readonly #now: () => number;
+  /** Turns of the event loop in which somebody came. */
+  #turn = 0;
+  #isTurning = false;
 
   /** Watches a server, HTTP or HTTPS, until it closes. */
   constructor(server: Server, bounds: ConnectionBounds, now: () => number = () => performance.now()) {
@@ -99,8 +104,9 @@ export class Connections {
 
   #admit(socket: Socket): void {
     const peer = peerOf(socket.remoteAddress);
+    const turn = this.#countTurn();
     if (this.#open.size >= this.bounds.max) {
-      const victim = victimOf(this.#open, this.#counts, peer);
+      const victim = victimOf(this.#heard(), this.#counts, peer);
       if (victim === undefined) {
         this.closed.full++;
         socket.destroy();
@@ -115,6 +121,7 @@ export class Connections {
       active: this.#now(),
       socket,
       stream: socket,
+      turn,
       mark: undefined,
     };
     this.#open.add(connection);
@@ -126,6 +133,26 @@ export class Connections {
       this.#forget(connection);
       if (this.#byEnds.get(ends) === connection) this.#byEnds.delete(ends);
     });
+  }
+
+  /**
+   * Those that have had their say: what a new one has sent is read in the turn after the one that let it in. A turn that lets in a
+   * crowd would else end each of them before it is heard.
+   */
+  *#heard(): Generator<Connection> {
+    for (const each of this.#open)
+      if (each.rank !== RANK.stranger || each.busy > 0 || this.#turn >= each.turn + 2) yield each;
+  }
+
+  #countTurn(): number {
+    if (!this.#isTurning) {
+      this.#isTurning = true;
+      setImmediate(() => {
+        this.#isTurning = false;
+        this.#turn++;
+      });
+    }
+    return this.#turn;
   }
 
   #wrapped(stream: Socket): void {
