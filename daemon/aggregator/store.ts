@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { type ArchiveIdentity, archiveName, parseArchiveName } from "../../lib/archive.js";
 import { EXIT, SparsewireError } from "../../lib/errors.js";
 import { keepDescriptors } from "../descriptors.js";
+import { errnoOf } from "../errno.js";
 import { lockFolder, weakLock } from "../lock.js";
 import type { Logger } from "../log.js";
 import { Catalog, type RawEntry, type Rollup } from "./catalog.js";
@@ -66,7 +67,7 @@ export class Store {
       );
     } catch (error) {
       if (error instanceof SparsewireError) throw error;
-      const { code } = error as NodeJS.ErrnoException;
+      const code = errnoOf(error);
       throw new SparsewireError("STORE_UNUSABLE", `the store ${path} cannot be used (${code ?? error})`, {
         exit: code === "EACCES" || code === "EPERM" ? EXIT.notPermitted : EXIT.failure,
         mend: "make it a folder that this user may write, or set store.path",

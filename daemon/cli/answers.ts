@@ -106,8 +106,8 @@ export const sensorStatus = z.looseObject({
   process: z.looseObject({ cpu_ns: number, resident_bytes: number }),
   intervals: z.looseObject({ sealed: number, lost: counts, lag_s: number.nullable() }),
   last_interval: lastInterval.nullable(),
-  spool: z.looseObject({ depth: number, bytes: number, path: text }).nullable(),
-  ship: z.looseObject({ target: text, acknowledged: number }).nullable(),
+  spool: z.looseObject({ depth: number, bytes: number, path: text, set_aside: number.optional() }).nullable(),
+  ship: z.looseObject({ target: text, acknowledged: number, lastError: text.nullish() }).nullable(),
   dependability: z
     .looseObject({ windows: z.looseObject({ "1h": window, "1d": window, "30d": window }) })
     .nullable(),

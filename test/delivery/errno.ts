@@ -198,7 +198,7 @@ export class ErrnoCampaign {
 
   async #check(when: string): Promise<void> {
     assert.deepEqual(this.#figures.lost, {}, when);
-    const kept = readdirSync(this.#spool).filter((name) => /\.(tar|refused|damaged)$/.test(name));
+    const kept = readdirSync(this.#spool).filter((name) => /\.tar(\.refused|\.damaged)?$/.test(name));
     assert.deepEqual(kept, [], when);
     const all = this.#before + this.#figures.sealed;
     const raw = readdirSync(join(this.#store, "raw"), { recursive: true }).filter((name) =>
