@@ -31,7 +31,7 @@ const { values: options } = parseArgs({
 });
 
 /** Throws an Error with the programs that were refused; else how many were not. */
-export function verdict({ loaded, refused }: LoadReport): string {
+function verdict({ loaded, refused }: Pick<LoadReport, "loaded" | "refused">): string {
   if (refused.length === 0 && loaded > 0) return `${loaded} programs loaded`;
   throw new Error(refused.map(({ program, why }) => `${program}: ${why}`).join("\n"));
 }
@@ -72,8 +72,8 @@ async function main(): Promise<number> {
       workshop.close();
     }
     if (options.guest)
-      for (const [version, report] of await loadOnStockKernel(objects))
-        attempt(`clang ${version}, on ${report.release}`, () => verdict(report));
+      for (const [version, report] of await loadOnStockKernel(objects, say))
+        attempt(`clang ${version}, on Linux ${report.release}`, () => verdict(report));
     return failed === 0 && chosen.length > 0 ? 0 : 1;
   } finally {
     rmSync(objects, { recursive: true, force: true });
