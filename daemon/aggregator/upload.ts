@@ -126,7 +126,7 @@ export class Uploads {
       const { path } = temporary;
       const linksMax = this.#limits.archive_links_max;
       const manifest = await this.#intake.check({ path, length, identity, linksMax });
-      checkNotInFuture(manifest.end, this.limits.future, this.#store.clocks.wall());
+      checkNotInFuture(manifest.end, this.#limits.future, this.#store.clocks.wall());
       const result = await this.#settle(temporary, manifest, length, digest);
       kept = "stored" in result;
       return result;
