@@ -63,8 +63,11 @@ export interface Server extends Aggregator {
 
 export async function start(settings: AggregatorConfig): Promise<Server> {
   const lines = new Lines();
-  return Object.assign(await startAggregator(settings, { logger: lines.logger }), {
-    config: settings,
-    lines,
-  });
+  const aggregator = await startAggregator(settings, { logger: lines.logger });
+  let ended: Promise<void> | undefined;
+  const end = aggregator.close.bind(aggregator);
+  const close = (): Promise<void> => (ended ??= end());
+  // A test that fails has not come to its own close().
+  afterTest(close);
+  return Object.assign(aggregator, { close, config: settings, lines });
 }

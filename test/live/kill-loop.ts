@@ -1,16 +1,19 @@
 /**
  * kill -9 of sensor or aggregator at random moments under load, over and over: what the store holds in the end must be
  * every interval of every run exactly once, and what is missing must have a name.
- * `node dist/test/live/kill-loop.js --rounds 100 [--seed N]` runs the long version.
+ * `node dist/test/live/kill-loop.js --rounds 100 [--seed N] [--besieged]` runs the long version; besieged, others send the
+ * aggregator hostile archives and take its connections all the while.
  */
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startGenerator } from "../../bench/generator/generator.js";
 import { decodeArchive } from "../../lib/archive.js";
 import type { Manifest } from "../../lib/manifest.js";
+import { HOSTILE } from "./besieger.js";
 import { archivesIn, CLI, Rig, sleep } from "./rig.js";
 
 const PORT = 8470;
@@ -25,7 +28,11 @@ export interface KillReport {
   intervals: number;
   frames: number;
   crashes: number;
+  /** What hostile uploads were answered, by status and code; empty unless besieged. */
+  hostile: Record<string, number>;
 }
+
+const BESIEGER = fileURLToPath(new URL("./besieger.js", import.meta.url));
 
 /** A small generator of its own (mulberry32), so that a failing seed can be tried again. */
 function random(seed: number): () => number {
@@ -43,6 +50,7 @@ class Loop {
   readonly rig: Rig;
   readonly store: string;
   aggregator: ChildProcess | undefined;
+  besieger: ChildProcess | undefined;
 
   constructor() {
     this.rig = new Rig({ top: 'interval = "100ms"\n', aggregator: `http://127.0.0.1:${PORT}` });
@@ -58,6 +66,23 @@ class Loop {
     const args = [CLI, "aggregator", "--config", join(this.rig.folder, "aggregator.toml")];
     this.aggregator = this.rig.receiver.spawn(process.execPath, args, { stdio: ["ignore", log, log] });
     // No waiting: the sensor finds out by itself when it is there again.
+  }
+
+  besiege(seed: number): void {
+    const args = [BESIEGER, `http://127.0.0.1:${PORT}`, String(seed)];
+    this.besieger = this.rig.receiver.spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  }
+
+  /** Ends the siege: what the hostile uploads were answered. */
+  async relieve(): Promise<Record<string, number>> {
+    if (this.besieger === undefined) return {};
+    const { stdin, stdout } = this.besieger;
+    stdin!.end();
+    let text = "";
+    for await (const chunk of stdout!.setEncoding("utf8")) text += chunk;
+    const { answers, faults } = JSON.parse(text) as { answers: Record<string, number>; faults: string[] };
+    assert.deepEqual(faults, [], "no hostile archive is taken that must not be, and none makes it fail");
+    return answers;
   }
 
   async kill(child: ChildProcess): Promise<void> {
@@ -84,7 +109,7 @@ class Loop {
   }
 }
 
-export async function killLoop(rounds: number, seed: number): Promise<KillReport> {
+export async function killLoop(rounds: number, seed: number, { besieged = false } = {}): Promise<KillReport> {
   const next = random(seed);
   const loop = new Loop();
   const { rig } = loop;
@@ -93,6 +118,7 @@ export async function killLoop(rounds: number, seed: number): Promise<KillReport
     await loop.startAggregator();
     await rig.start();
     const load = await startGenerator(rig.sender, "tx0", { seconds: 3600, rate: RATE, distribution: "zipf" });
+    if (besieged) loop.besiege(seed);
     for (let round = 0; round < rounds; round++) {
       await sleep(PAUSE_MS[0] + next() * (PAUSE_MS[1] - PAUSE_MS[0]));
       const isSensor = next() < 0.5;
@@ -108,6 +134,7 @@ export async function killLoop(rounds: number, seed: number): Promise<KillReport
     }
     load.child.kill("SIGINT");
     await load.report.catch(() => undefined);
+    const hostile = await loop.relieve();
     // The sensor ships what it has, once the aggregator is there again: it may have been killed a moment ago.
     const { ship: before } = await rig.status();
     for (let tries = 0; tries < 300; tries++) {
@@ -118,18 +145,20 @@ export async function killLoop(rounds: number, seed: number): Promise<KillReport
     }
     assert.equal(await rig.stop(), 0, loop.logs());
     loop.aggregator!.kill("SIGTERM");
-    return { rounds, kills, ...check(loop) };
+    return { rounds, kills, hostile, ...check(loop) };
   } finally {
     rig.close();
   }
 }
 
 /** Every run whole from its first interval to its last, each interval once, each crash named by the next run. */
-function check(loop: Loop): Omit<KillReport, "rounds" | "kills"> {
+function check(loop: Loop): Omit<KillReport, "rounds" | "kills" | "hostile"> {
   assert.deepEqual(archivesIn(loop.rig.spool), [], "everything was shipped");
-  const manifests = archivesIn(join(loop.store, "raw")).map(
-    (path) => decodeArchive(readFileSync(path)).manifest,
-  );
+  const manifests = archivesIn(join(loop.store, "raw"))
+    .map((path) => decodeArchive(readFileSync(path)).manifest)
+    .filter(({ sensor }) => !sensor.startsWith(HOSTILE));
+  const aside = readdirSync(join(loop.store, "quarantine")).filter((name) => !name.includes(HOSTILE));
+  assert.deepEqual(aside, [], "nothing of the sensor is set aside");
   const runs = new Map<string, Manifest[]>();
   for (const manifest of manifests) runs.set(manifest.run, [...(runs.get(manifest.run) ?? []), manifest]);
   let crashes = 0;
@@ -166,8 +195,11 @@ function check(loop: Loop): Omit<KillReport, "rounds" | "kills"> {
 }
 
 if (process.argv[1]?.endsWith("kill-loop.js")) {
-  const { values } = parseArgs({ options: { rounds: { type: "string" }, seed: { type: "string" } } });
+  const { values } = parseArgs({
+    options: { rounds: { type: "string" }, seed: { type: "string" }, besieged: { type: "boolean" } },
+  });
   const seed = Number(values.seed ?? Date.now() % 1e9);
   process.stdout.write(`seed ${seed}\n`);
-  process.stdout.write(`${JSON.stringify(await killLoop(Number(values.rounds ?? 100), seed))}\n`);
+  const report = await killLoop(Number(values.rounds ?? 100), seed, { besieged: values.besieged ?? false });
+  process.stdout.write(`${JSON.stringify(report)}\n`);
 }
