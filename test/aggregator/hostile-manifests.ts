@@ -76,7 +76,7 @@ export const MANIFEST_MUTATIONS: readonly Mutation[] = [
     m.extensions_omitted = 3;
   }),
   set("other identity", true, (m, dice) => {
-    m[dice.pick(["sensor", "run", "sequence"])] = dice.pick(["honest-0", runOf(7), 2 ** 53 - 1]);
+    m[dice.pick(["sensor", "run", "sequence"])] = dice.pick(["honest-0", runOf(0xfff7), 2 ** 53 - 1]);
   }),
   set("little-endian", true, (m) => {
     m.byte_order = "little";
