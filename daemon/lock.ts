@@ -71,8 +71,15 @@ export function lockFolder(
       isKept = true;
       note(fd);
       return () => {
-        if (isSameFile(fd, file)) unlinkSync(file);
-        closeSync(fd);
+        try {
+          try {
+            if (isSameFile(fd, file)) unlinkSync(file);
+          } finally {
+            closeSync(fd);
+          }
+        } catch {
+          // A lock file that stays holds nobody up, and whoever gives it back may have another error to tell.
+        }
       };
     } finally {
       if (!isKept) closeSync(fd);
