@@ -1,7 +1,7 @@
 /** Small captures and archives with known contents, and a slow model of a matrix to compare with. */
 import type { GraphBLAS } from "graphblas-wasm";
 import { ipv6Bytes, parseIpv4, parseIpv6 } from "../../lib/address.js";
-import { writeDict } from "../../lib/dict.js";
+import { DICT_RECORD_BYTES, writeDict } from "../../lib/dict.js";
 import { IPV6_HASH_KEY_DEFAULT, IPV6_HASH_KEY_ID_DEFAULT, ipv6Index } from "../../lib/ipv6-index.js";
 import type { ManifestHead } from "../../lib/manifest.js";
 import {
@@ -85,6 +85,7 @@ export function archiveOf(
   const count = (isSix: boolean) =>
     rows.filter(([src]) => src.includes(":") === isSix).reduce((total, [, , packets]) => total + packets, 0);
   const [ipv4, ipv6] = [count(false), count(true)];
+  const addresses = (traffic.v6?.dict.length ?? 0) / DICT_RECORD_BYTES;
   const head = exampleHead();
   const none = Object.fromEntries(Object.keys(head.reasons).map((reason) => [reason, 0]));
   return encodeTraffic(grb, traffic, {
@@ -96,7 +97,7 @@ export function archiveOf(
     ipv6:
       ipv6 === 0
         ? null
-        : { hash: "siphash-2-4/60", key_id: IPV6_HASH_KEY_ID_DEFAULT, addresses: 0, collisions: 0 },
+        : { hash: "siphash-2-4/60", key_id: IPV6_HASH_KEY_ID_DEFAULT, addresses, collisions: 0 },
     ...changes,
   }).archive;
 }
