@@ -41,7 +41,8 @@ class Life {
   }
 
   async upload(): Promise<void> {
-    const isFuture = this.pick(12) === 0;
+    // Nothing tells the age of what is dated far back and about the future; an aggregator whose clock is behind refuses it.
+    const isFuture = this.pick(12) === 0 && this.machine.wrongBy >= 0;
     for (let n = this.pick(10); n >= 0; n--) {
       const ago = isFuture ? -YEARS_MS / 1000 - this.pick(4000) : this.pick(LATE_SECONDS);
       const kind = KINDS[this.pick(KINDS.length)]!;
