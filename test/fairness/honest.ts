@@ -1,7 +1,8 @@
 /** Honest peers beside a crowd: sensors that ship an interval a second, and a reader; what each of them had to wait. */
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { archive, contentDigest, NOON, SECOND } from "../aggregator/client.js";
+import { contentDigest, NOON, SECOND } from "../aggregator/client.js";
+import { random, trafficArchive } from "../aggregator/traffic.js";
 
 export interface Waits {
   /** ms from the first try until it was answered as it should be; a failure is tried again, as a sensor does. */
@@ -11,6 +12,8 @@ export interface Waits {
 }
 
 const SENSORS = 8;
+/** Draws of an honest interval, of which many are the same link. */
+const LINKS = 1000;
 const RETRY_MS = 100;
 const READ = ["/api/v1/sensors", "/api/v1/status", "/api/v1/intervals?limit=10", "/metrics"];
 
@@ -46,7 +49,11 @@ export async function honestPeers(url: string, seconds: number, first: number): 
   const waits: Waits = { uploads: [], reads: [], retries: 0 };
   const until = async (agent: Agent, asked: Asked): Promise<number> => {
     const began = performance.now();
-    while (!isFine(await ask(url, agent, asked))) {
+    for (;;) {
+      const status = await ask(url, agent, asked);
+      if (status >= 200 && status < 300) break;
+      // 408, 503 and a cut connection pass; nothing else does.
+      if (status >= 400 && status !== 408 && status !== 503) throw new Error(`${asked.path}: ${status}`);
       waits.retries++;
       await sleep(RETRY_MS);
     }
@@ -70,7 +77,7 @@ export async function honestPeers(url: string, seconds: number, first: number): 
       everySecond((sensor * 1000) / SENSORS, async (agent, nth) => {
         const sequence = first + nth;
         const head = { sensor: `honest-${sensor}`, sequence, start: NOON + BigInt(sequence) * SECOND };
-        const body = archive(head, [{ name: "links4.packets.grb", data: new Uint8Array(50_000) }]);
+        const body = trafficArchive(head, LINKS, random(sequence), new Map());
         const path = `/api/v1/intervals/${head.sensor}/00000000000000aa/${sequence}`;
         waits.uploads.push(await until(agent, { method: "PUT", path, body }));
       }),
@@ -90,5 +97,3 @@ export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
-
-const isFine = (status: number): boolean => status >= 200 && status < 300;

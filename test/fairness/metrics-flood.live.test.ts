@@ -44,9 +44,13 @@ describe("a flood at the metrics port", { skip: liveSkipReason() }, () => {
         stdio: ["pipe", "pipe", "inherit"],
       });
       await rig.until(async () => closedIn(await rig.metrics()) >= ATTEMPTS - OPEN, 120_000);
-      const scrape = rig.receiver.spawn(process.execPath, ["--input-type=module", "-e", SCRAPE, `${url}/metrics`], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
+      const scrape = rig.receiver.spawn(
+        process.execPath,
+        ["--input-type=module", "-e", SCRAPE, `${url}/metrics`],
+        {
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
       const took = String((await once(scrape.stdout!, "data"))[0]).trim();
       peers.stdin!.end();
       const { attempts } = JSON.parse(String((await once(peers.stdout!, "data"))[0])) as { attempts: number };
