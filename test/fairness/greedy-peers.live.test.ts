@@ -16,7 +16,7 @@ const KINDS: [Kind, number][] = [
   ["readers of the sensors", 32],
   ["deaf readers of intervals", 64],
 ];
-const SECONDS = 3;
+const SECONDS = 2;
 
 test("honest peers beside greedy ones", async (t) => {
   const rig = await startRig({ sensors: 50 });
