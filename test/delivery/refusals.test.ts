@@ -59,12 +59,12 @@ test("what is damaged or refused for good is set aside under its name, and count
 });
 
 test("an interval that a mend of the aggregator would let in waits, and others go ahead of it", async () => {
-  const settings = config({ limits: { max_archive_bytes: "64KiB" } });
+  const settings = config({ limits: { max_archive_bytes: "16KiB" } });
   let server = await serve(settings);
   const spool = join(temporaryFolder(), "spool");
   mkdirSync(spool);
   const run = newRun();
-  const member = { name: "quantities.json", data: new Uint8Array(100_000) };
+  const member = { name: "quantities.json", data: new Uint8Array(40_000) };
   const large = place(spool, run, 0, archive({ run, sequence: 0 }, [member]));
   for (let sequence = 1; sequence < 4; sequence++)
     place(spool, run, sequence, interval(run, sequence).archive);

@@ -65,7 +65,7 @@ export function linksOf(archives: readonly Uint8Array[]): Links {
 }
 
 /** Waits until `isTrue`, at most `milliseconds`. */
-export async function until(isTrue: () => boolean, milliseconds = 8000): Promise<void> {
+export async function until(isTrue: () => boolean, milliseconds = 30_000): Promise<void> {
   const deadline = Date.now() + milliseconds;
   while (!isTrue()) {
     if (Date.now() > deadline) throw new Error(`not within ${milliseconds} ms: ${isTrue}`);
