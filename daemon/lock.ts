@@ -1,6 +1,6 @@
 /**
- * One process per store or spool. The kernel keeps the lock (flock): it holds across containers that share a volume, and ends
- * with its holder. Where a file system has no such locks, the process number in the file has to do.
+ * One process per store or spool. The kernel keeps the lock (flock): it holds across containers that share a volume,
+ * and ends with its holder. Where a file system has no such locks, the process number in the file has to do.
  */
 import {
   closeSync,
@@ -185,8 +185,8 @@ function namespaceOf(): string {
   }
 }
 
-// All of this process is asked at once, because a confined one may not look into /proc. In a PID namespace without a /proc
-// of its own the process's number there is another one: /proc/self knows.
+// All of this process is asked at once, because a confined one may not look into /proc. In a PID namespace without a
+// /proc of its own the process's number there is another one: /proc/self knows.
 const HOST = hostname().replaceAll(/[^\x21-\x7e]/g, "-");
 const PLACE = `${HOST} ${namespaceOf()}`;
 const BEGAN = startOf(String(process.pid)) ?? "";

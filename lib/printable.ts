@@ -1,9 +1,11 @@
 /**
- * Text of others (names of files, interfaces and sensors, messages) as it may be shown: what would move a cursor, change colours or
- * turn the order of characters around becomes visible, as \u001b. Inside JSON that is the same string.
+ * Text of others (names of files, interfaces and sensors, messages) as it may be shown: what would move a cursor,
+ * change colours or turn the order of characters around becomes visible, as \u001b. Inside JSON that is the same
+ * string.
  */
 
-// C0, DEL, C1; Arabic letter mark, directional marks, embeddings, overrides and isolates; line and paragraph separators.
+// C0, DEL, C1; Arabic letter mark, directional marks, embeddings, overrides and isolates; line and paragraph
+// separators.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const UNSEEN = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 

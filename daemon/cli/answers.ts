@@ -1,6 +1,6 @@
 /**
- * The shapes of what daemons answer, as far as commands build on them. More members may be there, of later versions; what is
- * missing or of another type was not said by one of ours.
+ * The shapes of what daemons answer, as far as commands build on them. More members may be there, of later versions;
+ * what is missing or of another type was not said by one of ours.
  */
 import { z } from "zod";
 

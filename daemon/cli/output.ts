@@ -1,6 +1,6 @@
 /**
- * Where a command's result goes: stdout, or a file that appears whole or not at all. All text of a command passes here, and no
- * control character of a name that others chose passes with it.
+ * Where a command's result goes: stdout, or a file that appears whole or not at all. All text of a command passes
+ * here, and no control character of a name that others chose passes with it.
  */
 
 import { once } from "node:events";

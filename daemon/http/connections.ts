@@ -1,6 +1,7 @@
 /**
- * Bounds on a server's connections: how many there are in all, whose ends first when there are too many, and how slowly an
- * answer may be read. A newcomer is let in as long as anybody idles: what is honest asks at once, and is then busy.
+ * Bounds on a server's connections: how many there are in all, whose ends first when there are too many, and how
+ * slowly an answer may be read. A newcomer is let in as long as anybody idles: what is honest asks at once, and is
+ * then busy.
  */
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
@@ -31,8 +32,8 @@ export interface ConnectionBounds {
   readRateMin: number;
 }
 
-/** Requests of one connection that wait for their answers. */
-const PIPELINED_MAX = 8;
+/** Requests of one connection that wait for answers. Who asks one by one has two: the last is still being booked. */
+const PIPELINED_MAX = 3;
 const SWEEP_MS = 1_000;
 /** Over how long a reader's rate is measured, at least; slices of an answer leave the process as wholes. */
 const WINDOW_MS = 10_000;
@@ -136,8 +137,8 @@ export class Connections {
   }
 
   /**
-   * Those that have had their say: what a new one has sent is read in the turn after the one that let it in. A turn that lets in a
-   * crowd would else end each of them before it is heard.
+   * Those that have had their say: what a new one has sent is read in the turn after the one that let it in. A turn
+   * that lets in a crowd would else end each of them before it is heard.
    */
   *#heard(): Generator<Connection> {
     for (const each of this.#open)

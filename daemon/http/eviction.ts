@@ -13,9 +13,10 @@ export interface Held {
 }
 
 /**
- * The connection to end for a newcomer of `peer`. One without a request in flight, if there is one: of the peer that has most,
- * those first that have asked for nothing yet, the longest idle of them. With all of them at work a peer that has more
- * than the newcomer's gives up the one that has moved nothing for longest. Undefined: the newcomer has to go.
+ * The connection to end for a newcomer of `peer`. One without a request in flight, if there is one: of the peer that
+ * has most, those first that have asked for nothing yet, the longest idle of them. With all of them at work a peer
+ * that has more than the newcomer's gives up the one that has moved nothing for longest. Undefined: the newcomer has
+ * to go.
  */
 export function victimOf<T extends Held>(
   held: Iterable<T>,

@@ -1,6 +1,7 @@
 /**
- * Whether a request means this server. A page that a browser has open may have a name of its own resolve to our address (DNS
- * rebinding), and would then read and write as if it were ours: the Host header tells the name that it used.
+ * Whether a request means this server. A page that a browser has open may have a name of its own resolve to our
+ * address (DNS rebinding), and would then read and write as if it were ours: the Host header tells the name that it
+ * used.
  */
 import { X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -26,9 +27,9 @@ export interface HostRules {
 type Asked = Pick<IncomingMessage, "headers" | "rawHeaders" | "method" | "url">;
 
 /**
- * What is wrong with where a request is sent to and comes from, undefined when nothing is. `local` is the address that was
- * connected to; undefined for a Unix socket, which no name leads to: there only a foreign page is refused.
- * A probe may do without a Host header, as HTTP/1.0 does.
+ * What is wrong with where a request is sent to and comes from, undefined when nothing is. `local` is the address
+ * that was connected to; undefined for a Unix socket, which no name leads to: there only a foreign page is refused. A
+ * probe may do without a Host header, as HTTP/1.0 does.
  */
 export function misdirected(
   request: Asked,
@@ -70,7 +71,10 @@ export function misdirected(
 /** Characters of a header in a message. */
 const SHOWN = 100;
 
-/** A request that a page of another site makes, and that changes something. At a Unix socket no page asks for anything. */
+/**
+ * A request that a page of another site makes, and that changes something. At a Unix socket no page asks for
+ * anything.
+ */
 function isForeign(
   { method, headers }: Asked,
   origin: string | undefined,

@@ -1,4 +1,7 @@
-/** An answer in pieces, from a place that goes back when its reader has it all, has gone, or is too slow for those who wait. */
+/**
+ * An answer in pieces, from a place that goes back when its reader has it all, has gone, or is too slow for those who
+ * wait.
+ */
 import { addAbortSignal, Readable } from "node:stream";
 import { sliced } from "./slices.js";
 import type { Place } from "./slots.js";

@@ -1,6 +1,6 @@
 /**
- * An answer that is costly to make, made once for all who ask for it meanwhile. In a rush it is made anew only as often as a share
- * of the thread's time allows; who asks now and then always gets a fresh one.
+ * An answer that is costly to make, made once for all who ask for it meanwhile. In a rush it is made anew only as
+ * often as a share of the thread's time allows; who asks now and then always gets a fresh one.
  */
 
 /** Share of the time that making answers may take in the long run, and what may be spent at once. */

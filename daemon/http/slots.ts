@@ -1,6 +1,6 @@
 /**
- * Places for work of one kind (uploads, queries), shared fairly. Who has a place and waits for its peer, and not for us, gives it
- * up as soon as others want it: a slow peer costs those nothing that are quick.
+ * Places for work of one kind (uploads, queries), shared fairly. Who has a place and waits for its peer, and not for
+ * us, gives it up as soon as others want it: a slow peer costs those nothing that are quick.
  */
 
 /** Why a place was ended, or not given. */
@@ -35,7 +35,10 @@ export interface Newcomer {
 
 /** Newcomers that wait; beyond it the one goes that has waited longest without being ready. */
 const QUEUE_MAX = 256;
-/** Who has made us wait so long gives up its place, if it moves nothing or less than SCARCE_FACTOR times the least rate. */
+/**
+ * Who has made us wait so long gives up its place, if it moves nothing or less than SCARCE_FACTOR times the least
+ * rate.
+ */
 const YIELD_MS = 250;
 const SCARCE_FACTOR = 16;
 /** Over how much waiting a rate is judged. */

@@ -1,6 +1,6 @@
 /**
- * Beside greedy peers of every kind an honest upload takes at most a second, an honest read two, beyond what this machine takes
- * for them anyway. The long run, with the bare bounds, is greedy-peers.ts.
+ * Beside greedy peers of every kind an honest upload takes at most a second, an honest read two, beyond what this
+ * machine takes for them anyway. The long run, with the bare bounds, is greedy-peers.ts.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,7 @@
 /**
  * What honest peers wait beside greedy ones, kind by kind:
- * `node dist/test/fairness/greedy-peers.js --seconds 20 --sensors 1000 --kind "slow uploads"` (all kinds without --kind).
+ * `node dist/test/fairness/greedy-peers.js --seconds 20 --sensors 1000 --kind "slow uploads"` (all kinds without
+ * --kind).
  */
 import { parseArgs } from "node:util";
 import { quantile } from "./honest.js";

@@ -1,5 +1,6 @@
 /**
- * The metrics port under a flood of connections, with few descriptors: no interval is lost or late, and scrapes are answered.
+ * The metrics port under a flood of connections, with few descriptors: no interval is lost or late, and scrapes are
+ * answered.
  * `SPARSEWIRE_LONG=1 node --test dist/test/fairness/metrics-flood.live.test.js` makes 20,000 connections.
  */
 import assert from "node:assert/strict";
@@ -23,7 +24,10 @@ const closedIn = (metrics: string): number =>
     ),
   ].reduce((sum, [, count]) => sum + Number(count), 0);
 
-/** A scrape from within the namespace, as Prometheus makes them: one that is cut is made again. Prints what it took, ms. */
+/**
+ * A scrape from within the namespace, as Prometheus makes them: one that is cut is made again. Prints what it took,
+ * ms.
+ */
 const SCRAPE = `const began = performance.now();
   for (let tries = 1; ; tries++) {
     const answer = await fetch(process.argv[1], { signal: AbortSignal.timeout(5000) }).catch(() => undefined);

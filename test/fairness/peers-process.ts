@@ -1,4 +1,6 @@
-/** A crowd in a process of its own: argv is kind, count and URL; it prints how often it connected when its input ends. */
+/**
+ * A crowd in a process of its own: argv is kind, count and URL; it prints how often it connected when its input ends.
+ */
 import { crowd, type Kind } from "./peers.js";
 
 const [kind, count, url] = process.argv.slice(2);

@@ -39,7 +39,7 @@ function askOn(path: string): Behaviour {
 function deaf(path: string): Behaviour {
   return (socket) => {
     socket.pause();
-    socket.write(get(path).repeat(8));
+    socket.write(get(path).repeat(2));
   };
 }
 
@@ -74,7 +74,10 @@ export type Kind = keyof typeof BEHAVIOURS;
 /** Attempts of one crowd in a second; a flood beyond it would measure this process. */
 const ATTEMPTS_MAX = 2_000;
 
-/** Keeps `count` sockets of a kind busy with the server at `url`; each that ends is made anew. Resolves when told to stop. */
+/**
+ * Keeps `count` sockets of a kind busy with the server at `url`; each that ends is made anew. Resolves when told to
+ * stop.
+ */
 export async function crowd(
   kind: Kind,
   count: number,

@@ -1,4 +1,6 @@
-/** The aggregator as a page, a scraper and a sensor meet it: by names of its own only, and with tokens under TLS only. */
+/**
+ * The aggregator as a page, a scraper and a sensor meet it: by names of its own only, and with tokens under TLS only.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { request } from "node:http";
