@@ -88,11 +88,15 @@ export function createHttp(parts: HttpParts): { http: FastifyInstance; connectio
   applyLimits({ http: app, connections }, parts.limits);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", async (request, reply) => {
+    const { socket } = request.raw;
+    // Requests that came in one piece with the one that ended their connection.
+    if (socket.destroyed) return reply.hijack();
     checkHost(parts.state, request);
     guard(parts.state, request);
     if (request.routeOptions.config.right === "write") connections.isWriter(request.raw);
-    else if (!(await turns.next(() => request.raw.socket.destroyed))) throw comeBack("the client has gone");
+    else if (!(await turns.next(() => socket.destroyed))) return reply.hijack();
+    return undefined;
   });
   app.addHook("onSend", sendInSlices);
   const lines = new LineLimit();

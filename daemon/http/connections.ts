@@ -3,7 +3,7 @@
  * slowly an answer may be read. A newcomer is let in as long as anybody idles: what is honest asks at once, and is
  * then busy.
  */
-import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
+import type { Server as HttpServer, IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
 import type { Server as TlsServer } from "node:tls";
 import { type Held, RANK, victimOf } from "./eviction.js";
@@ -68,7 +68,7 @@ export class Connections {
     this.#now = now;
     server.on("connection", (socket) => this.#admit(socket));
     (server as TlsServer).on("secureConnection", (stream) => this.#wrapped(stream));
-    (server as HttpServer).on("request", (request, response) => this.#asked(request, response));
+    this.#stand(server as HttpServer);
     const timer = setInterval(() => this.sweep(), SWEEP_MS);
     timer.unref();
     server.on("close", () => clearInterval(timer));
@@ -163,16 +163,31 @@ export class Connections {
     this.#byStream.set(stream, connection);
   }
 
-  #asked(request: IncomingMessage, response: ServerResponse): void {
+  /** Before whoever answers: what came in one piece with the request that ended its connection costs nothing more. */
+  #stand(server: HttpServer): void {
+    const answering = server.listeners("request") as RequestListener[];
+    server.removeAllListeners("request");
+    server.on("request", (request, response) => {
+      if (this.#asked(request, response))
+        for (const answer of answering) answer.call(server, request, response);
+    });
+  }
+
+  /** Whether the request is to be answered. */
+  #asked(request: IncomingMessage, response: ServerResponse): boolean {
     const connection = this.#byStream.get(request.socket);
-    if (connection === undefined) return;
-    if (++connection.busy > PIPELINED_MAX) this.#close(connection, "pipelined");
+    if (connection === undefined || !this.#open.has(connection)) return false;
+    if (++connection.busy > PIPELINED_MAX) {
+      this.#close(connection, "pipelined");
+      return false;
+    }
     connection.active = this.#now();
     response.once("close", () => {
       connection.busy--;
       connection.active = this.#now();
       connection.rank = Math.max(connection.rank, RANK.reader);
     });
+    return true;
   }
 
   #close(connection: Connection, cause: CloseCause): void {
